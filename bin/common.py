@@ -1,0 +1,93 @@
+"""What every script does: parse flags, run, and say a mistake in one line."""
+
+import contextlib
+import os
+import pathlib
+import sys
+import tempfile
+
+from absl import app, flags, logging
+
+from tfnoisy import errors, resources
+
+
+@contextlib.contextmanager
+def _quiet_stderr():
+    """Keeps back what native code prints, unless the body fails."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as sink:
+        os.dup2(sink.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            os.dup2(kept, 2)
+            sink.seek(0)
+            sys.stderr.write(sink.read().decode(errors="replace"))
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+# TensorFlow greets before its log level counts, and TFDS and the checkpoints
+# log each file; TF_CPP_MIN_LOG_LEVEL=0 in the environment shows it all.
+if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") != "0":
+    logging.set_verbosity(logging.ERROR)
+    with _quiet_stderr():
+        import tensorflow  # noqa: F401
+
+
+def run(main):
+    """Runs an absl script; a user's mistake is one line and exit code 2.
+
+    Flag files that are not found where the command is run are looked up
+    among those that ship with tfnoisy, so `--flagfile=flags/quickstart.flags`
+    works outside a checkout.
+
+    Args:
+        main: a function of one argument, the list of positional arguments
+            (the script's name first).
+    """
+    app.run(lambda argv: _guarded(main, argv), flags_parser=_parse)
+
+
+def _parse(argv):
+    try:
+        return flags.FLAGS([_resolve_flagfile(word) for word in argv])
+    except (flags.Error, errors.UserError) as error:
+        _exit(str(error))
+
+
+def _guarded(main, argv):
+    if len(argv) > 1:
+        _exit(f"unexpected argument {argv[1]!r}: every option is a --flag")
+    try:
+        return main(argv)
+    except errors.UserError as error:
+        _exit(str(error))
+    except errors.TrainingError as error:
+        _exit(str(error), code=1)
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command resumes", file=sys.stderr)
+        sys.exit(130)
+
+
+def _resolve_flagfile(word):
+    name, equals, value = word.partition("=")
+    if name.lstrip("-") != "flagfile" or not equals or name[:1] != "-":
+        return word
+    if pathlib.Path(value).expanduser().exists():
+        return word
+    try:
+        return f"{name}={resources.shipped(value)}"
+    except FileNotFoundError:
+        raise errors.UserError(
+            f"no flag file {value}, neither here nor among those shipped"
+        ) from None
+
+
+def _exit(message, code=2):
+    script = pathlib.Path(sys.argv[0]).name
+    print(f"{script}: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,17 @@
+"""The one exception that means "the user can put this right"."""
+
+
+class UserError(Exception):
+    """A mistake that one line explains.
+
+    The message says what is wrong, where, and what would be right.  Library
+    code raises it before anything is written; the scripts in `bin/` print it
+    without a traceback and exit with code 2.
+    """
+
+
+class TrainingError(Exception):
+    """Training cannot go on, e.g. after a loss that is not finite.
+
+    The message names the step and what is left on disk; exit code 1.
+    """
