@@ -1,0 +1,268 @@
+"""What all methods share: a student, one way to update it, one to judge it."""
+
+import dataclasses
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+
+from tfnoisy import randomness
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """A stretch of training that draws from one stream of batches.
+
+    Attributes:
+        first_step: the step at which the stream begins.
+        last_step: the step before which it ends.
+        batches: (first batch of the stream, `tf.distribute.InputContext`) ->
+            `tf.data.Dataset`, as `pipeline.TrainingData.batches`.
+        train_step: one replica's step, batch -> {name: scalar}.
+    """
+
+    first_step: int
+    last_step: int
+    batches: Callable
+    train_step: Callable
+
+
+class Method(keras.Model):
+    """A Keras model whose `train_step` is one step of a published method.
+
+    A subclass is one file that reads like its paper.  Its `train_step` is
+    written for one replica and takes a batch {images, labels, ids}, or any
+    (images, labels) pair; the same step serves `fit` and the scripts' loop
+    (`tfnoisy.training.loop`).
+
+    Attributes:
+        student: the classifier, images -> logits [B, C].
+        averages: shadow values of the student's trainable variables if
+            `ema_decay` is positive, else None.
+    """
+
+    def __init__(
+        self,
+        student,
+        *,
+        seed=0,
+        weight_decay=0.0,
+        decayed=None,
+        ema_decay=0.0,
+        name=None,
+    ):
+        """Makes the method around a built student.
+
+        Args:
+            student: a built `keras.Model` that gives logits [B, C].
+            seed: all draws of the method depend on it.
+            weight_decay: the factor of sum(w^2) / 2 in the loss.
+            decayed: the variables that decay; the student's kernels (convolu-
+                tions and the final matrix) if None.
+            ema_decay: the largest decay of the moving average of the weights,
+                with which the model is then judged; 0 for none.
+            name: the Keras model's name.
+        """
+        super().__init__(name=name)
+        self.student = student
+        self.seed = seed
+        self.weight_decay = weight_decay
+        if decayed is None:
+            decayed = [
+                v for v in student.trainable_variables if len(v.shape) > 1
+            ]
+        self._decayed = [v.path for v in decayed]
+        self.ema_decay = ema_decay
+        self.averages = None
+        if ema_decay:
+            self.averages = [
+                self.add_weight(
+                    shape=v.shape,
+                    initializer="zeros",
+                    dtype=v.dtype,
+                    trainable=False,
+                    aggregation="only_first_replica",
+                    name=f"average_{index}",
+                )
+                for index, v in enumerate(student.trainable_variables)
+            ]
+            for average, v in zip(self.averages, student.trainable_variables):
+                average.assign(v)
+        self.built = True
+
+    @property
+    def num_classes(self):
+        """The number of classes, C."""
+        return self.student.output_shape[-1]
+
+    @property
+    def step(self):
+        """The number of updates made so far, an integer variable."""
+        return self.optimizer.iterations
+
+    @property
+    def evaluated_weights(self):
+        """Which weights the method is judged by: `ema` or `raw`."""
+        return "raw" if self.averages is None else "ema"
+
+    def compile(self, optimizer, jit_compile=False, **kwargs):
+        """Sets the optimiser and creates its state.
+
+        Args:
+            optimizer: a Keras optimiser, usually
+                `tfnoisy.training.optimizer.TF1Momentum`.
+            jit_compile: whether XLA compiles the step.
+            **kwargs: as for `keras.Model.compile`.
+        """
+        super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
+        self.optimizer.build(self.student.trainable_variables)
+
+    def stage(self, step, data, num_steps):
+        """Returns the stage that contains this step.
+
+        The loop asks for it at the start, after a resume, and whenever the
+        last one has ended.  Methods that work epoch by epoch override it:
+        they look at all of the data at an epoch's first step, keep what they
+        decide in variables, and return that epoch.
+
+        Args:
+            step: int, the updates made so far.
+            data: a `pipeline.TrainingData`.
+            num_steps: T.
+
+        Returns:
+            A `Stage`; here one for the whole training.
+        """
+        return Stage(0, num_steps, data.batches, self.train_step)
+
+    def call(self, images, training=False):
+        """Returns the student's logits [B, C], with the raw weights."""
+        return self.student(images, training=training)
+
+    def unpack(self, batch):
+        """Returns images [B, H, W, C] and one-hot given labels [B, C]."""
+        if isinstance(batch, dict):
+            images, labels = batch["images"], batch["labels"]
+        else:
+            images, labels = batch[0], batch[1]
+        if len(labels.shape) == 1:
+            labels = tf.one_hot(labels, self.num_classes)
+        return images, tf.cast(labels, tf.float32)
+
+    def draw_seed(self, stream):
+        """Returns a seed [2] of this stream, step and replica."""
+        replica = tf.distribute.get_replica_context()
+        replica_id = replica.replica_id_in_sync_group if replica else 0
+        return randomness.stream_seed(self.seed, stream, self.step, replica_id)
+
+    def forward_untracked(self, images):
+        """A training-mode pass that leaves the moving statistics alone.
+
+        Batch normalisation uses the batch's own moments, and what it would
+        have stored is dropped.
+
+        Args:
+            images: [B, H, W, C].
+
+        Returns:
+            Logits [B, C].
+        """
+        logits, _ = self.student.stateless_call(
+            self.student.trainable_variables,
+            self.student.non_trainable_variables,
+            images,
+            training=True,
+        )
+        return logits
+
+    def decay_loss(self):
+        """Returns weight_decay * sum over decayed variables of |w|^2 / 2."""
+        if not self.weight_decay:
+            return tf.constant(0.0)
+        paths = set(self._decayed)
+        return self.weight_decay * tf.add_n(
+            [
+                tf.nn.l2_loss(tf.convert_to_tensor(v))
+                for v in self.student.trainable_variables
+                if v.path in paths
+            ]
+        )
+
+    def minimize(self, loss, tape):
+        """Updates the student, then the moving average of its weights.
+
+        Keras's optimiser sums gradients over replicas, so each replica gives
+        its share.
+
+        Args:
+            loss: this replica's mean loss, recorded by `tape`.
+            tape: a `tf.GradientTape`.
+        """
+        variables = self.student.trainable_variables
+        gradients = tape.gradient(loss, variables)
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        if replicas > 1:
+            gradients = [g / replicas for g in gradients]
+        n = tf.cast(self.step, tf.float32)
+        self.optimizer.apply(gradients, variables)
+        if self.averages is not None:
+            decay = average_decay(self.ema_decay, n)
+            for average, v in zip(self.averages, variables):
+                average.assign_sub((1.0 - decay) * (average - v))
+
+    def evaluation_logits(self, images):
+        """Returns the logits [B, C] that the method is judged by.
+
+        Moving averages of the weights if there are any, with the raw moving
+        statistics of batch normalisation, as in the original code.
+
+        Args:
+            images: float [B, H, W, C], the evaluation view.
+        """
+        if self.averages is None:
+            return self.student(images, training=False)
+        logits, _ = self.student.stateless_call(
+            self.averages,
+            self.student.non_trainable_variables,
+            images,
+            training=False,
+        )
+        return logits
+
+    def test_step(self, batch):
+        """One batch of Keras's `evaluate`: its loss and accuracy."""
+        images, labels = self.unpack(batch)
+        logits = self.evaluation_logits(images)
+        return {
+            "loss": tf.reduce_mean(cross_entropy(labels, logits)),
+            "accuracy": accuracy(labels, logits),
+        }
+
+    def predict_step(self, batch):
+        """One batch of Keras's `predict`: class probabilities [B, C]."""
+        if isinstance(batch, dict):
+            batch = batch["images"]
+        elif isinstance(batch, (tuple, list)):
+            batch = batch[0]
+        return tf.nn.softmax(self.evaluation_logits(batch))
+
+
+def average_decay(ema_decay, n):
+    """Returns min(ema_decay, (1 + n) / (10 + n)), TF1's warm-up of an EMA.
+
+    Args:
+        ema_decay: the largest decay.
+        n: float, the number of updates before this one.
+    """
+    return tf.minimum(ema_decay, (1.0 + n) / (10.0 + n))
+
+
+def cross_entropy(labels, logits):
+    """Returns the cross-entropy [B] of (soft) labels [B, C] with logits."""
+    return tf.nn.softmax_cross_entropy_with_logits(labels, logits)
+
+
+def accuracy(labels, logits):
+    """Returns the share of rows where both have their maximum together."""
+    hits = tf.equal(tf.argmax(labels, -1), tf.argmax(logits, -1))
+    return tf.reduce_mean(tf.cast(hits, tf.float32))

@@ -1,0 +1,57 @@
+"""Plain cross-entropy on the given labels, and plain mixup.
+
+The baseline of every comparison; google/mentornet's
+`cifar_train_baseline.py` with --mixup_alpha=0.  mixup: Zhang et al.,
+"mixup: Beyond Empirical Risk Minimization", ICLR 2018, equation 1 with its
+code's habits: one coefficient per batch, partners by a permutation.
+"""
+
+import tensorflow as tf
+
+from tfnoisy.methods import base, mixing
+
+
+class Baseline(base.Method):
+    """Cross-entropy, optionally on mixed images and labels.
+
+    loss = mean cross-entropy + weight_decay * |kernels|^2 / 2
+    """
+
+    def __init__(self, student, *, mixup_alpha=0.0, **kwargs):
+        """Makes the method.
+
+        Args:
+            student: a built `keras.Model`, images -> logits.
+            mixup_alpha: Beta(alpha, alpha) of the mixing coefficient; 0 for
+                no mixing.
+            **kwargs: as for `base.Method`.
+        """
+        super().__init__(student, **kwargs)
+        self.mixup_alpha = mixup_alpha
+
+    def train_step(self, batch):
+        """One update.
+
+        Args:
+            batch: {images [B, H, W, C], labels [B] or [B, C]}, or the pair.
+
+        Returns:
+            Scalars: loss, accuracy (against the given labels; with mixup
+            against the larger share of the mixed ones).
+        """
+        images, labels = self.unpack(batch)
+        if self.mixup_alpha > 0:
+            images, labels = mixing.mixup(
+                images,
+                labels,
+                mixing.beta(self.draw_seed("mix"), [], self.mixup_alpha),
+                mixing.permutation(
+                    self.draw_seed("partner"), tf.shape(images)[0]
+                ),
+            )
+        with tf.GradientTape() as tape:
+            logits = self.student(images, training=True)
+            losses = base.cross_entropy(labels, logits)
+            loss = tf.reduce_mean(losses) + self.decay_loss()
+        self.minimize(loss, tape)
+        return {"loss": loss, "accuracy": base.accuracy(labels, logits)}

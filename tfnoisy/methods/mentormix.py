@@ -1,0 +1,211 @@
+"""MentorMix: weigh, sample, mix up, weigh again.
+
+Jiang, Huang, Liu, Yang, "Beyond Synthetic Noise: Deep Learning on Controlled
+Noisy Labels", ICML 2020 (arXiv 1911.09781), algorithm 1; the code followed is
+google-research/mentormix.  One step, in the paper's order:
+
+    weigh        v   = g(loss, loss - m, 0, e)             MentorNet
+    sample       j_i ~ Categorical(softmax(v))             in the batch
+    mix up       lam ~ Beta(alpha, alpha), made >= 1/2 where v_i is, else <= 1/2
+                 x'  = lam x + (1 - lam) x_j, and y' likewise
+    weigh again  v'  = g(loss', loss' - m', 0, e)          optional
+                 loss = mean(v' * loss')
+
+What the code does that the paper does not say:
+
+- lam switches at v >= 0.5; the paper's soft form, linear in v, is
+  `soft_lambda`.  The two agree for weights of 0 and 1.
+- The first pass normalises by the batch's moments and stores none of them;
+  only the second pass moves batch normalisation's statistics.
+- The second weighting takes the moving average of its own name.
+- With the second weighting there is no weight decay at all; without it,
+  weight_decay * |kernels|^2 / 2 on an unweighted mean.
+- The weights' moving average is what is evaluated, with raw statistics.
+
+Deviations: none in the mathematics.  The original's summary thread re-ran
+the step's statistics on extra batches; ours does not.
+"""
+
+import tensorflow as tf
+
+from tfnoisy.methods import base, mentornet, mixing
+
+
+def partner_logits(weights):
+    """Returns the logits of the sampling distribution softmax(v), [B]."""
+    return tf.nn.log_softmax(weights)
+
+
+def sample_partners(weights, seed):
+    """Draws a partner for each example, with replacement, from the batch.
+
+    Args:
+        weights: v, [B] in [0, 1].
+        seed: [2].
+
+    Returns:
+        int32 [B], values in 0..B-1; an example may be its own partner.
+    """
+    return tf.random.stateless_categorical(
+        partner_logits(weights)[None],
+        tf.shape(weights)[0],
+        seed,
+        dtype=tf.int32,
+    )[0]
+
+
+def mixing_coefficients(draws, weights, soft=False):
+    """Returns lam: mostly itself where trusted, mostly its partner where not.
+
+    Args:
+        draws: [B] from Beta(alpha, alpha).
+        weights: v, [B] in [0, 1].
+        soft: the paper's form, v * max(l, 1 - l) + (1 - v) * min(l, 1 - l),
+            in place of the code's switch at v = 0.5.
+
+    Returns:
+        [B] in [0, 1].
+    """
+    larger = tf.maximum(draws, 1.0 - draws)
+    if soft:
+        return weights * larger + (1.0 - weights) * (1.0 - larger)
+    return tf.where(weights < 0.5, 1.0 - larger, larger)
+
+
+def mix(images, labels, partners, coefficients):
+    """Returns the mixed images [B, H, W, C] and labels [B, C].
+
+    Args:
+        images: [B, H, W, C].
+        labels: [B, C].
+        partners: int [B].
+        coefficients: lam, [B], the share of the example itself.
+    """
+    per_image = tf.reshape(coefficients, [-1, 1, 1, 1])
+    per_label = coefficients[:, None]
+    return (
+        per_image * images + (1.0 - per_image) * tf.gather(images, partners),
+        per_label * labels + (1.0 - per_label) * tf.gather(labels, partners),
+    )
+
+
+class MentorMix(base.Method):
+    """Trains the student by MentorMix."""
+
+    def __init__(
+        self,
+        student,
+        mentor,
+        *,
+        num_steps,
+        loss_p_percentile=0.7,
+        mixup_alpha=8.0,
+        second_reweight=True,
+        burn_in_epoch=0,
+        example_dropout_rates="0.0, 100",
+        soft_lambda=False,
+        weight_decay=0.0002,
+        ema_decay=0.9999,
+        **kwargs,
+    ):
+        """Makes the method; names and defaults are the original's flags.
+
+        Args:
+            student: a built `keras.Model`, images -> logits.
+            mentor: the MentorNet, see `mentornet.Weighting`.
+            num_steps: T, of which e is the percentage.
+            loss_p_percentile: p in [0, 1].
+            mixup_alpha: Beta(alpha, alpha); 0 or less for no mixing.
+            second_reweight: weigh the mixed losses too.
+            burn_in_epoch: in percent of the training.
+            example_dropout_rates: see `mentornet.dropout_schedule`.
+            soft_lambda: the paper's mixing coefficient.
+            weight_decay: used only without the second weighting.
+            ema_decay: of the weights that are evaluated.
+            **kwargs: as for `base.Method`.
+        """
+        super().__init__(
+            student,
+            weight_decay=0.0 if second_reweight else weight_decay,
+            ema_decay=ema_decay,
+            **kwargs,
+        )
+        self.num_steps = num_steps
+        self.mixup_alpha = mixup_alpha
+        self.second_reweight = second_reweight
+        self.soft_lambda = soft_lambda
+        self.weigh_individual, self.weigh_mixed = (
+            mentornet.Weighting(
+                mentor,
+                loss_p_percentile=loss_p_percentile,
+                burn_in_epoch=burn_in_epoch,
+                example_dropout_rates=example_dropout_rates,
+                name=name,
+            )
+            for name in ("individual", "mixed")
+        )
+        self.utilisation = mentornet.Utilisation()
+
+    def train_step(self, batch):
+        """One step, in the order of the paper's algorithm 1.
+
+        Args:
+            batch: {images [B, H, W, C], labels [B] or [B, C]}, or the pair.
+
+        Returns:
+            Scalars: loss, accuracy (of the first pass, on the given labels),
+            data_util, percentile, the moving averages, weight_sum.
+        """
+        images, labels = self.unpack(batch)
+        epoch = mentornet.training_percentage(self.step, self.num_steps)
+
+        logits = self.forward_untracked(images)
+        losses = base.cross_entropy(labels, logits)
+        v, q = self.weigh_individual(losses, epoch, self.draw_seed("dropout"))
+        mixed_images, mixed_labels = self.sample_and_mix(images, labels, v)
+
+        with tf.GradientTape() as tape:
+            mixed_logits = self.student(mixed_images, training=True)
+            mixed_losses = base.cross_entropy(mixed_labels, mixed_logits)
+            if self.second_reweight:
+                v, q = self.weigh_mixed(
+                    mixed_losses, epoch, self.draw_seed("mentornet")
+                )
+                loss = tf.reduce_mean(v * mixed_losses)
+            else:
+                loss = tf.reduce_mean(mixed_losses) + self.decay_loss()
+        data_util = self.utilisation(v, self.step)
+        self.minimize(loss, tape)
+        return {
+            "loss": loss,
+            "accuracy": base.accuracy(labels, logits),
+            "data_util": data_util,
+            "percentile": q,
+            "moving_average_individual": tf.convert_to_tensor(
+                self.weigh_individual.moving_average
+            ),
+            "moving_average_mixed": tf.convert_to_tensor(
+                self.weigh_mixed.moving_average
+            ),
+            "weight_sum": tf.reduce_sum(v),
+        }
+
+    def sample_and_mix(self, images, labels, weights):
+        """Returns the mixed batch, a constant; alpha <= 0 returns the batch.
+
+        Args:
+            images: [B, H, W, C].
+            labels: [B, C].
+            weights: v, [B].
+        """
+        if self.mixup_alpha <= 0:
+            return images, labels
+        draws = mixing.beta(
+            self.draw_seed("mix"), [tf.shape(weights)[0]], self.mixup_alpha
+        )
+        return mix(
+            images,
+            labels,
+            sample_partners(weights, self.draw_seed("partner")),
+            mixing_coefficients(draws, weights, self.soft_lambda),
+        )

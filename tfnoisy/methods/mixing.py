@@ -1,0 +1,39 @@
+"""Draws and sums that the mixup family shares."""
+
+import tensorflow as tf
+
+
+def mixup(images, labels, coefficient, partners):
+    """Returns lam * (x, y) + (1 - lam) * (x, y)[partners].
+
+    Args:
+        images: [B, H, W, C].
+        labels: [B, C].
+        coefficient: lam, a scalar in [0, 1].
+        partners: int [B].
+    """
+    return tuple(
+        coefficient * z + (1.0 - coefficient) * tf.gather(z, partners)
+        for z in (images, labels)
+    )
+
+
+def beta(seed, shape, alpha):
+    """Draws from Beta(alpha, alpha), a function of the seed alone.
+
+    Args:
+        seed: [2], from `Method.draw_seed`.
+        shape: of the draws.
+        alpha: a positive float.
+
+    Returns:
+        float32 of that shape, in [0, 1].
+    """
+    gammas = tf.random.stateless_gamma([2, *shape], seed, alpha)
+    # Both underflow once in some ten million draws of a small alpha.
+    return tf.math.divide_no_nan(gammas[0], gammas[0] + gammas[1])
+
+
+def permutation(seed, size):
+    """Returns a random permutation, int32 [size], by the seed alone."""
+    return tf.argsort(tf.random.stateless_uniform([size], seed))
