@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+"""Trains a classifier by MentorMix.
+
+The flags of google-research/mentormix's cifar_train_mentormix.py, and more.
+"""
+
+from absl import flags
+
+from tfnoisy.bin import common, trainer_flags
+from tfnoisy.methods import mentormix
+from tfnoisy.training import optimizer, schedules
+
+trainer_flags.define(
+    dataset_name="cifar100",
+    studentnet="resnet32",
+    augment="mentormix",
+    learning_rate_decay_factor=0.9,
+    num_epochs_per_decay=3,
+    max_number_of_steps=100000,
+    ema_decay=0.9999,
+)
+trainer_flags.define_mentor(example_dropout_rates=["0.0", "100"])
+flags.DEFINE_float("mixup_alpha", 8.0, "Beta parameter; 0 for no mixing.")
+flags.DEFINE_boolean(
+    "second_reweight", True, "Weigh the mixed losses (then without decay)."
+)
+flags.DEFINE_boolean(
+    "soft_lambda", False, "The paper's mixing coefficient, linear in v."
+)
+
+FLAGS = flags.FLAGS
+
+
+def make_method(student, budget):
+    """Returns the compiled method that the flags describe."""
+    method = mentormix.MentorMix(
+        student,
+        trainer_flags.mentor(),
+        num_steps=budget.num_steps,
+        loss_p_percentile=FLAGS.loss_p_percentile,
+        mixup_alpha=FLAGS.mixup_alpha,
+        second_reweight=FLAGS.second_reweight,
+        burn_in_epoch=FLAGS.burn_in_epoch,
+        example_dropout_rates=FLAGS.example_dropout_rates,
+        soft_lambda=FLAGS.soft_lambda,
+        weight_decay=trainer_flags.weight_decay(),
+        ema_decay=FLAGS.ema_decay,
+        seed=FLAGS.seed,
+    )
+    rate = trainer_flags.schedule(budget, schedules.exponential)
+    method.compile(optimizer.TF1Momentum(rate, trainer_flags.momentum()))
+    return method
+
+
+def main(_):
+    """Trains."""
+    trainer_flags.train("mentormix", make_method)
+
+
+def run():
+    """Is the command's entry point."""
+    common.run(main)
+
+
+if __name__ == "__main__":
+    run()

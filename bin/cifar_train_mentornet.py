@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+"""Trains a classifier on losses that a MentorNet weighs.
+
+The flags of google/mentornet's cifar_train_mentornet.py, and more.  Its
+ResNet trainer (`--studentnet=resnet101`) ignored the learning-rate flags in
+favour of fixed drops at steps 19531, 25000 and 30000; so does ours, unless
+--lr_drops is given.
+"""
+
+from absl import flags
+
+from tfnoisy.bin import common, trainer_flags
+from tfnoisy.methods import mentornet
+from tfnoisy.training import optimizer, schedules
+
+trainer_flags.define(
+    dataset_name="cifar10",
+    studentnet="resnet101",
+    augment="mentornet",
+    learning_rate_decay_factor=0.1,
+    num_epochs_per_decay=50,
+    max_number_of_steps=39000,
+    ema_decay=0.0,
+)
+trainer_flags.define_mentor(
+    example_dropout_rates=["0.5", "17", "0.05", "78", "1.0", "5"]
+)
+flags.DEFINE_boolean(
+    "fixed_epoch_after_burn_in",
+    False,
+    "Hold the percentage at --burn_in_epoch after it; for data-driven nets.",
+)
+flags.DEFINE_float("loss_moving_average_decay", 0.5, "Of the loss percentile.")
+
+FLAGS = flags.FLAGS
+
+
+def make_method(student, budget):
+    """Returns the compiled method that the flags describe."""
+    method = mentornet.MentorNet(
+        student,
+        trainer_flags.mentor(),
+        num_steps=budget.num_steps,
+        loss_p_percentile=FLAGS.loss_p_percentile,
+        burn_in_epoch=FLAGS.burn_in_epoch,
+        fixed_epoch_after_burn_in=FLAGS.fixed_epoch_after_burn_in,
+        loss_moving_average_decay=FLAGS.loss_moving_average_decay,
+        example_dropout_rates=FLAGS.example_dropout_rates,
+        weight_decay=trainer_flags.weight_decay(),
+        ema_decay=FLAGS.ema_decay,
+        seed=FLAGS.seed,
+    )
+    fixed = FLAGS.studentnet == "resnet101" and not FLAGS.lr_drops
+    rate = (
+        schedules.mentornet_piecewise()
+        if fixed
+        else trainer_flags.schedule(budget, schedules.exponential_integer)
+    )
+    method.compile(optimizer.TF1Momentum(rate, trainer_flags.momentum()))
+    return method
+
+
+def main(_):
+    """Trains."""
+    trainer_flags.train("mentornet", make_method)
+
+
+def run():
+    """Is the command's entry point."""
+    common.run(main)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,57 @@
+#!/usr/bin/env python3
+"""Prints finished runs side by side: show_runs.py --runs=RUN,RUN,..."""
+
+from absl import flags
+
+from tfnoisy import errors
+from tfnoisy.bin import common
+from tfnoisy.training import run_folder
+
+flags.DEFINE_list("runs", [], "Run folders.")
+
+_HEAD = ("method", "noise", "steps", "test acc", "best", "memorised", "run")
+
+
+def row(path):
+    """Returns a run's cells as text.
+
+    Raises:
+        UserError: if the run is not finished, or no run.
+    """
+    folder = run_folder.RunFolder(path)
+    results = folder.read_results()
+    if results is None:
+        raise errors.UserError(f"{path} is not a finished run")
+    memorised = results["train"]["wrong_labels_fitted"]
+    return (
+        results["method"],
+        f"{results['dataset']} {results['noise']['spec']}",
+        str(results["steps"]),
+        f"{results['test']['accuracy']:.4f}",
+        f"{results['best_test_accuracy']:.4f}",
+        "-" if memorised is None else f"{memorised:.4f}",
+        str(folder.path),
+    )
+
+
+def main(_):
+    """Prints the table."""
+    if not flags.FLAGS.runs:
+        raise errors.UserError("--runs=RUN,RUN,... names the run folders")
+    rows = [_HEAD, *(row(path) for path in flags.FLAGS.runs)]
+    widths = [max(len(cell) for cell in column) for column in zip(*rows)]
+    for cells in rows:
+        print("  ".join(c.ljust(w) for c, w in zip(cells, widths)).rstrip())
+    print(
+        "test acc: on clean test labels at the last step; memorised: share of"
+        " the wrong\ntraining labels that the network predicts"
+    )
+
+
+def run():
+    """Is the command's entry point."""
+    common.run(main)
+
+
+if __name__ == "__main__":
+    run()

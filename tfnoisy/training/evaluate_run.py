@@ -1,0 +1,178 @@
+"""Judging the checkpoints of a run folder, while it trains or afterwards."""
+
+import pathlib
+import time
+
+import tensorflow as tf
+
+from tfnoisy import errors
+from tfnoisy.augment import standard
+from tfnoisy.methods import base, mentornet
+from tfnoisy.nets import registry
+from tfnoisy.training import (
+    evaluation,
+    optimizer,
+    run_data,
+    run_folder,
+)
+
+
+class RunEvaluator:
+    """Evaluates the checkpoints of one run on one split."""
+
+    def __init__(
+        self, checkpoint_dir, split_name="test", batch_size=25, overrides=None
+    ):
+        """Loads the data and builds the network that the run trained.
+
+        Args:
+            checkpoint_dir: the run folder, or its `checkpoints`.
+            split_name: a split such as `test`, or `train`, of which the
+                run's own examples and given labels are taken.
+            batch_size: images per batch.
+            overrides: {flag name: value} in place of the run's own.
+
+        Raises:
+            UserError: if there is no run, or if it trained another network.
+        """
+        self.folder = find_run(checkpoint_dir)
+        self.recorded = self.folder.read_flags()
+        overrides = overrides or {}
+        wanted = overrides.get("studentnet", self.recorded["studentnet"])
+        if wanted != self.recorded["studentnet"]:
+            raise errors.UserError(
+                f"{self.folder.path} trained a {self.recorded['studentnet']},"
+                f" not a {wanted}"
+            )
+        values = {**self.recorded, **overrides}
+        options = run_data.DataOptions.from_flags(
+            {**values, "noise_manifest": str(self.folder.manifest)}
+        )
+        if split_name.partition("[")[0] == "train":
+            self.dataset = run_data.load(options).train
+        else:
+            self.dataset = run_data.load_split(options, split_name)
+        shape = self.dataset.images.shape[1:]
+        self.augmentation = standard.get(
+            options.augment, shape, self.dataset.mirror
+        )
+        self.method = base.Method(
+            registry.build(wanted, self.dataset.num_classes, shape),
+            ema_decay=float(self.recorded.get("ema_decay", 0.0)),
+        )
+        self.method.compile(optimizer.TF1Momentum())
+        self._evaluate = evaluation.Evaluator(
+            self.method,
+            self.dataset,
+            self.augmentation,
+            batch_size,
+            tf.distribute.get_strategy(),
+        )
+
+    def latest(self, best=False):
+        """Returns the newest checkpoint's path, or None before the first."""
+        folder = self.folder.best if best else self.folder.checkpoints
+        return tf.train.latest_checkpoint(str(folder))
+
+    def __call__(self, checkpoint):
+        """Returns {step, accuracy, top5, loss, weights} of a checkpoint."""
+        tf.train.Checkpoint(
+            method=self.method, optimizer=self.method.optimizer
+        ).restore(checkpoint).expect_partial()
+        return {
+            "step": int(self.method.step),
+            **self._evaluate(),
+            "weights": self.method.evaluated_weights,
+        }
+
+    def once(self, best=False):
+        """Returns the evaluation of the newest checkpoint, in a list.
+
+        Args:
+            best: the held-out choice in place of the last.
+
+        Raises:
+            UserError: if there is no checkpoint.
+        """
+        checkpoint = self.latest(best)
+        if checkpoint is None:
+            raise errors.UserError(
+                f"{self.folder.path} has no checkpoint yet"
+                + (": only a run with --holdout keeps a best one" * best)
+            )
+        return [self(checkpoint)]
+
+    def follow(self, interval_secs, best=False):
+        """Yields an evaluation of each new checkpoint until the run ends.
+
+        Args:
+            interval_secs: seconds between two looks.
+            best: look at the held-out choice in place of the last.
+        """
+        seen = None
+        while True:
+            finished = self.folder.results.exists()
+            checkpoint = self.latest(best)
+            if checkpoint and checkpoint != seen:
+                seen = checkpoint
+                yield self(checkpoint)
+            if finished:
+                return
+            time.sleep(interval_secs)
+
+    def write_features(self, path):
+        """Writes the CSV from which a data-driven MentorNet is trained.
+
+        One line per example, one cell: id, percentage of the training, given
+        label, clean label and loss (6 decimals), space separated.
+
+        Args:
+            path: of the CSV file.
+
+        Raises:
+            UserError: if the clean labels are not known.
+        """
+        data = self.dataset
+        if data.clean_labels is None:
+            raise errors.UserError(
+                f"--output_csv_file: the clean labels of {data.name} are not "
+                "known"
+            )
+        logits = evaluation.predict_logits(self.method, data, self.augmentation)
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
+            data.given_labels, logits
+        ).numpy()
+        # Checkpoints are numbered by their step, the last one by T.
+        percentage = int(
+            mentornet.training_percentage(self.method.step, self.num_steps())
+        )
+        rows = zip(data.ids, data.given_labels, data.clean_labels, losses)
+        with pathlib.Path(path).open("w") as file:
+            for example, given, clean, loss in rows:
+                file.write(
+                    f"{example} {percentage} {given} {clean} {loss:.6f}\n"
+                )
+
+    def num_steps(self):
+        """Returns T, from the results of a finished run or from its flags."""
+        results = self.folder.read_results()
+        if results:
+            return results["steps"]
+        return int(self.recorded["max_number_of_steps"])
+
+
+def find_run(checkpoint_dir):
+    """Returns the `RunFolder` at or above a checkpoint folder.
+
+    Raises:
+        UserError: if there is none.
+    """
+    path = pathlib.Path(checkpoint_dir).expanduser()
+    for candidate in (path, path.parent):
+        folder = run_folder.RunFolder(candidate)
+        if folder.read_flags() is not None:
+            return folder
+    raise errors.UserError(
+        f"--checkpoint_dir={checkpoint_dir} is no run folder of tfnoisy (it "
+        "has no flags.flags)"
+    )

@@ -1,0 +1,271 @@
+"""One experiment from its description to its results.json.
+
+Nothing is written before everything that a user may have got wrong has been
+looked at: flags, data, noise, network, and the run folder that is there.
+"""
+
+import dataclasses
+import pathlib
+import resource
+import sys
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import tfnoisy
+from tfnoisy import errors
+from tfnoisy.datasets import pipeline
+from tfnoisy.nets import registry
+from tfnoisy.training import distribution, evaluation, run_data, run_folder
+from tfnoisy.training import loop as training_loop
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Experiment(run_data.DataOptions):
+    """What to train on what; the names are those of the scripts' flags.
+
+    Attributes (beside those of `DataOptions`):
+        method: the method's name, for the record.
+        command: the script's name, for the flag file.
+        flags: {flag name: value as text}, what the run folder records and a
+            resumed run is compared with.
+        make_method: (student, Budget) -> compiled `methods.base.Method`.
+        studentnet: the name of a network, see `nets.registry`.
+        batch_size: examples per step and replica.
+        max_number_of_steps: T, unless `num_epochs` is set.
+        num_epochs: passes over the training data, 0 for none.
+        train_log_dir: the run folder.
+        overwrite: begin anew where a run is already.
+        eval_every: steps between evaluations; 0 for twenty in all.
+        eval_batch_size: images per evaluation batch and replica.
+        save_interval_secs: between checkpoints.
+        save_summaries_secs: between TensorBoard scalars.
+        strategy: see `distribution.make_strategy`.
+        num_virtual_devices: likewise.
+        deterministic: ask TensorFlow for deterministic kernels.
+    """
+
+    method: str
+    command: str
+    flags: dict[str, str]
+    make_method: Callable
+    studentnet: str
+    train_log_dir: str
+    batch_size: int = 128
+    max_number_of_steps: int = 100000
+    num_epochs: float = 0.0
+    overwrite: bool = False
+    eval_every: int = 0
+    eval_batch_size: int = 250
+    save_interval_secs: int = 1200
+    save_summaries_secs: int = 120
+    strategy: str = "auto"
+    num_virtual_devices: int = 0
+    deterministic: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Budget:
+    """What a method may know of the run it is made for.
+
+    Attributes:
+        num_steps: T.
+        num_examples: N, the training examples.
+        batch_size: B, examples per step over all replicas.
+    """
+
+    num_steps: int
+    num_examples: int
+    batch_size: int
+
+
+def run(experiment):
+    """Trains, or resumes, or reports a finished run.
+
+    Args:
+        experiment: an `Experiment`.
+
+    Returns:
+        The contents of results.json, a dict.
+
+    Raises:
+        UserError: before anything is written.
+        TrainingError: if training cannot go on.
+    """
+    folder = run_folder.RunFolder(experiment.train_log_dir)
+    if not experiment.overwrite and folder.read_flags() is not None:
+        same = run_folder.compare_flags(folder, experiment.flags)
+        if same and folder.read_results() is not None:
+            print(
+                f"{folder.path} is finished; --overwrite trains it anew",
+                file=sys.stderr,
+            )
+            return folder.read_results()
+    if experiment.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    keras.utils.set_random_seed(experiment.seed)
+    strategy = distribution.make_strategy(
+        experiment.strategy, experiment.num_virtual_devices
+    )
+    data = run_data.load(experiment)
+    replicas = strategy.num_replicas_in_sync
+    budget = _budget(experiment, len(data.train), replicas)
+    with strategy.scope():
+        student = registry.build(
+            experiment.studentnet,
+            data.train.num_classes,
+            data.train.images.shape[1:],
+            seed=experiment.seed,
+        )
+        method = experiment.make_method(student, budget)
+    evaluators = _evaluators(experiment, method, data, strategy)
+    loop = training_loop.Loop(
+        method,
+        pipeline.TrainingData(
+            data.train,
+            data.augmentation,
+            experiment.batch_size,
+            experiment.seed,
+        ),
+        folder,
+        strategy,
+        num_steps=budget.num_steps,
+        eval_every=experiment.eval_every or max(1, budget.num_steps // 20),
+        evaluators={
+            k: evaluators[k] for k in ("test", "holdout") & evaluators.keys()
+        },
+        save_interval_secs=experiment.save_interval_secs,
+        save_summaries_secs=experiment.save_summaries_secs,
+    )
+    _open(folder, experiment, data.manifest)
+    print(data.manifest.describe(), file=sys.stderr)
+    history = loop.run()
+    results = _results(experiment, method, budget, data, history, evaluators)
+    folder.write_results(results)
+    return results
+
+
+def _budget(experiment, num_examples, replicas):
+    batch_size = experiment.batch_size * replicas
+    if experiment.batch_size < 1 or experiment.batch_size > num_examples:
+        raise errors.UserError(
+            f"--batch_size={experiment.batch_size} must be between 1 and the "
+            f"{num_examples} training examples"
+        )
+    num_steps = experiment.max_number_of_steps
+    if experiment.num_epochs:
+        num_steps = -(-int(experiment.num_epochs * num_examples) // batch_size)
+    if num_steps < 1:
+        raise errors.UserError(
+            f"{num_steps} training steps: set --max_number_of_steps or "
+            "--num_epochs to at least 1"
+        )
+    return Budget(num_steps, num_examples, batch_size)
+
+
+def _evaluators(experiment, method, data, strategy):
+    def on(dataset, labels=None):
+        return evaluation.Evaluator(
+            method,
+            dataset,
+            data.augmentation,
+            experiment.eval_batch_size,
+            strategy,
+            labels,
+        )
+
+    evaluators = {"test": on(data.test, data.test.clean_labels)}
+    if data.holdout is not None:
+        evaluators["holdout"] = on(data.holdout)
+    evaluators["given"] = on(data.train)
+    if data.train.clean_labels is not None:
+        wrong = data.train.given_labels != data.train.clean_labels
+        if wrong.any():
+            evaluators["wrong"] = on(data.train.take(wrong))
+    return evaluators
+
+
+def _open(folder, experiment, manifest):
+    """The first moment at which anything is written."""
+    if experiment.overwrite:
+        folder.clear()
+    folder.path.mkdir(parents=True, exist_ok=True)
+    folder.results.unlink(missing_ok=True)
+    folder.write_flags(experiment.flags, experiment.command)
+    manifest.save(folder.manifest)
+
+
+def _results(experiment, method, budget, data, history, evaluators):
+    last = history[-1]
+    steps = budget.num_steps
+    return {
+        "method": experiment.method,
+        "dataset": experiment.dataset_name,
+        "train_split": experiment.train_split,
+        "studentnet": experiment.studentnet,
+        "noise": {
+            "spec": str(data.manifest.spec),
+            "seed": int(data.manifest.seed),
+            "measured_rate": data.manifest.measured_rate(),
+            "manifest_sha256": data.manifest.sha256(),
+        },
+        "seed": experiment.seed,
+        "steps": steps,
+        "batch_size": budget.batch_size,
+        "train_examples": budget.num_examples,
+        "test": {
+            "accuracy": last["test_accuracy"],
+            "top5": last["test_top5"],
+            "loss": last["test_loss"],
+            "weights": method.evaluated_weights,
+        },
+        "best_test_accuracy": max(row["test_accuracy"] for row in history),
+        "holdout": _holdout(history, data),
+        # How much of the noise was memorised, by the evaluated weights.
+        "train": {
+            "given_label_accuracy": evaluators["given"]()["accuracy"],
+            "wrong_labels_fitted": (
+                evaluators["wrong"]()["accuracy"]
+                if "wrong" in evaluators
+                else None
+            ),
+        },
+        "wall_seconds": last["seconds"],
+        "images_per_second": round(
+            steps * budget.batch_size / max(last["seconds"], 1e-9), 1
+        ),
+        "peak_memory_mib": round(
+            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        ),
+        "versions": {
+            "tfnoisy": tfnoisy.__version__,
+            "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+            "numpy": np.__version__,
+            "python": sys.version.split()[0],
+        },
+    }
+
+
+def _holdout(history, data):
+    """The evaluation that the held-out noisy data would pick, if any."""
+    if data.holdout is None:
+        return None
+    best = max(history, key=lambda row: row["holdout_accuracy"])
+    return {
+        "examples": len(data.holdout),
+        "accuracy": history[-1]["holdout_accuracy"],
+        "best_accuracy": best["holdout_accuracy"],
+        "best_step": best["step"],
+        "test_accuracy_at_best": best["test_accuracy"],
+    }
+
+
+def default_folder(method, dataset_name, noise, seed):
+    """Returns the run folder used when none is named."""
+    noise = noise.replace(":", "_")
+    return str(
+        pathlib.Path("runs") / f"{dataset_name}-{noise}" / f"{method}-{seed}"
+    )

@@ -1,0 +1,268 @@
+"""The loop of all trainers: stages, evaluations, checkpoints, progress.
+
+One step at a time under a `tf.distribute` strategy.  Everything that decides
+the result lives in the method's and the optimiser's variables and in the
+step count; the data are entered at the batch that the step count names.  So
+a run that was killed goes on from its last checkpoint as if nothing had
+happened, bit for bit on one device.
+"""
+
+import math
+import time
+
+import numpy as np
+import tensorflow as tf
+import tqdm
+
+from tfnoisy import errors
+
+
+class Means:
+    """The running means of the steps' logs."""
+
+    def __init__(self):
+        self._sums = {}
+        self._count = 0
+
+    def add(self, logs):
+        """Adds one step's {name: float}."""
+        self._count += 1
+        for name, value in logs.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value
+
+    def values(self):
+        """Returns {name: mean}, empty before the first step."""
+        return {name: s / self._count for name, s in self._sums.items()}
+
+
+class Loop:
+    """Trains one method into one run folder."""
+
+    def __init__(
+        self,
+        method,
+        data,
+        folder,
+        strategy,
+        *,
+        num_steps,
+        eval_every,
+        evaluators,
+        save_interval_secs=1200,
+        save_summaries_secs=120,
+        progress=True,
+    ):
+        """Prepares training; nothing is written yet.
+
+        Args:
+            method: a compiled `methods.base.Method`, made in the strategy's
+                scope.
+            data: a `pipeline.TrainingData`.
+            folder: a `run_folder.RunFolder`.
+            strategy: a `tf.distribute.Strategy`.
+            num_steps: T.
+            eval_every: steps between two evaluations.
+            evaluators: {"test": Evaluator, and perhaps "holdout"}.
+            save_interval_secs: seconds between two checkpoints.
+            save_summaries_secs: seconds between two sets of TensorBoard
+                scalars.
+            progress: whether to show a progress bar (on a terminal only).
+        """
+        self.method = method
+        self.data = data
+        self.folder = folder
+        self.strategy = strategy
+        self.num_steps = num_steps
+        self.eval_every = eval_every
+        self.evaluators = evaluators
+        self.save_interval_secs = save_interval_secs
+        self.save_summaries_secs = save_summaries_secs
+        self.progress = progress
+        self.checkpoint = tf.train.Checkpoint(
+            method=method, optimizer=method.optimizer
+        )
+        self._pending = []
+        self._means = Means()
+
+    def run(self):
+        """Trains from the last checkpoint, if any, to the last step.
+
+        Returns:
+            The evaluations, a list of the lines of metrics.jsonl.
+
+        Raises:
+            TrainingError: if a loss is not finite; the last good checkpoint
+                stays.
+        """
+        self.folder.path.mkdir(parents=True, exist_ok=True)
+        self.last_checkpoints = tf.train.CheckpointManager(
+            self.checkpoint,
+            str(self.folder.checkpoints),
+            max_to_keep=10,
+            keep_checkpoint_every_n_hours=24,
+        )
+        self.best_checkpoint = tf.train.CheckpointManager(
+            self.checkpoint, str(self.folder.best), max_to_keep=1
+        )
+        if self.last_checkpoints.latest_checkpoint:
+            self.checkpoint.restore(
+                self.last_checkpoints.latest_checkpoint
+            ).assert_consumed()
+        step = int(self.method.step)
+        history = self.folder.keep_metrics_until(step)
+        self._seconds_before = history[-1]["seconds"] if history else 0.0
+        self._started = self._saved = self._summarised = time.monotonic()
+        self._examples_before_start = step
+        with (
+            tf.summary.create_file_writer(
+                str(self.folder.tensorboard)
+            ).as_default(),
+            tqdm.tqdm(
+                total=self.num_steps,
+                initial=step,
+                unit="step",
+                # None: only where a person watches.
+                disable=None if self.progress else True,
+                dynamic_ncols=True,
+            ) as bar,
+        ):
+            if step:
+                bar.write(f"resuming at step {step} of {self.num_steps}")
+            while step < self.num_steps:
+                step = self._run_stage(step, bar)
+        return self.folder.read_metrics()
+
+    def _run_stage(self, step, bar):
+        """Trains to the end of the stage that contains this step."""
+        stage = self.method.stage(step, self.data, self.num_steps)
+        replicas = self.strategy.num_replicas_in_sync
+        first_batch = (step - stage.first_step) * replicas
+        iterator = iter(
+            self.strategy.distribute_datasets_from_function(
+                lambda context: stage.batches(first_batch, context)
+            )
+        )
+        one_step = self._compile_step(stage.train_step)
+        last_step = min(stage.last_step, self.num_steps)
+        shown = time.monotonic()
+        while step < last_step:
+            self._pending.append(one_step(iterator))
+            step += 1
+            if step % self.eval_every == 0 or step == self.num_steps:
+                self._evaluate(step, bar)
+                shown = 0.0
+            elif time.monotonic() - self._saved > self.save_interval_secs:
+                self._save(self.last_checkpoints, step)
+            if time.monotonic() - shown > 0.5 or step == last_step:
+                self._show(step, bar)
+                shown = time.monotonic()
+        return step
+
+    def _compile_step(self, train_step):
+        strategy = self.strategy
+
+        @tf.function(jit_compile=False)
+        def one_step(iterator):
+            logs = strategy.run(train_step, (next(iterator),))
+            return {
+                name: strategy.reduce(
+                    tf.distribute.ReduceOp.MEAN, value, axis=None
+                )
+                for name, value in logs.items()
+            }
+
+        return one_step
+
+    def _evaluate(self, step, bar):
+        """Judges the method, writes the line, keeps the best, saves."""
+        self._collect(step)
+        row = {"step": step}
+        for name, value in self._means.values().items():
+            row[f"train_{name}"] = value
+        row["learning_rate"] = self._learning_rate(step - 1)
+        for name, evaluate in self.evaluators.items():
+            for metric, value in evaluate().items():
+                row[f"{name}_{metric}"] = value
+        seconds = time.monotonic() - self._started
+        row["seconds"] = round(self._seconds_before + seconds, 3)
+        earlier = [
+            previous["holdout_accuracy"]
+            for previous in self.folder.read_metrics()
+            if "holdout_accuracy" in previous
+        ]
+        if row.get("holdout_accuracy", -1.0) > max(earlier, default=-1.0):
+            self._save(self.best_checkpoint, step)
+        # The line first: a run killed between the two makes this step, and
+        # so this line, again.
+        self.folder.append_metrics(row)
+        self._save(self.last_checkpoints, step)
+        self._summarise(step, row)
+        bar.write(
+            f"step {step}: loss {row['train_loss']:.4f}, accuracy on given "
+            f"labels {row['train_accuracy']:.4f}, "
+            + ", ".join(
+                f"{name} {row[f'{name}_accuracy']:.4f}"
+                for name in self.evaluators
+            )
+        )
+        self._means = Means()
+
+    def _show(self, step, bar):
+        """Moves the progress bar; summarises when the time has come."""
+        bar.update(step - bar.n)
+        self._collect(step)
+        logs = self._means.values()
+        shown = {
+            name: f"{logs[name]:.3f}"
+            for name in ("loss", "accuracy", "data_util")
+            if name in logs
+        }
+        bar.set_postfix(
+            shown, images_per_s=f"{self.images_per_second(step):.0f}"
+        )
+        now = time.monotonic()
+        if now - self._summarised > self.save_summaries_secs:
+            self._summarise(step, logs)
+
+    def images_per_second(self, step):
+        """Returns training images per second since this process began."""
+        steps = step - self._examples_before_start
+        per_step = self.data.batch_size * self.strategy.num_replicas_in_sync
+        return steps * per_step / (time.monotonic() - self._started)
+
+    def _collect(self, step):
+        """Adds the steps since the last time; stops at a bad loss."""
+        first = step - len(self._pending) + 1
+        for number, logs in enumerate(self._pending, first):
+            loss = float(logs["loss"])
+            if not math.isfinite(loss):
+                kept = self.last_checkpoints.latest_checkpoint
+                raise errors.TrainingError(
+                    f"the loss of step {number} is {loss}; the last good "
+                    f"checkpoint is {kept or 'none, it was too early'}; a "
+                    "smaller --learning_rate usually helps"
+                )
+        for logs in self._pending:
+            self._means.add({name: float(v) for name, v in logs.items()})
+        self._pending.clear()
+
+    def _learning_rate(self, step):
+        rate = self.method.optimizer._learning_rate
+        return float(rate(step) if callable(rate) else rate)
+
+    def _save(self, manager, step):
+        weights = self.method.student.trainable_variables
+        if not all(np.isfinite(w.numpy()).all() for w in weights):
+            raise errors.TrainingError(
+                f"a weight is not finite after step {step}; "
+                f"{manager.latest_checkpoint} is the last good checkpoint; "
+                "a smaller --learning_rate usually helps"
+            )
+        manager.save(checkpoint_number=step)
+        self._saved = time.monotonic()
+
+    def _summarise(self, step, values):
+        for name, value in values.items():
+            if name != "step" and math.isfinite(value):
+                tf.summary.scalar(name, value, step=step)
+        self._summarised = time.monotonic()

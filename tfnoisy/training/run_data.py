@@ -1,0 +1,158 @@
+"""The data of a run: loaded, its noise applied, a share held out."""
+
+import dataclasses
+
+import numpy as np
+
+from tfnoisy import errors, randomness
+from tfnoisy.augment import standard
+from tfnoisy.datasets import dataset as dataset_lib
+from tfnoisy.datasets import load as dataset_load
+from tfnoisy.noise import manifest as noise_manifest
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DataOptions:
+    """Which data, by the names of the scripts' flags.
+
+    Attributes:
+        dataset_name: see `datasets.load.load`.
+        data_dir: likewise.
+        labels_csv: likewise.
+        image_size: likewise, 0 for the images' own.
+        train_split: the training examples, in TFDS's slicing syntax.
+        test_split: the clean test examples.
+        noise: what is done to the training labels, see `noise.spec`.
+        noise_seed: of these draws.
+        noise_manifest: a manifest's file to use in place of `noise`.
+        holdout: share of the noisy training data kept for selection.
+        augment: the name of an augmentation, see `augment.standard`.
+        seed: of everything but the noise.
+    """
+
+    dataset_name: str
+    data_dir: str = ""
+    labels_csv: str = ""
+    image_size: int = 0
+    train_split: str = "train"
+    test_split: str = "test"
+    noise: str = "none"
+    noise_seed: int = 0
+    noise_manifest: str = ""
+    holdout: float = 0.0
+    augment: str = "standard"
+    seed: int = 0
+
+    @classmethod
+    def from_flags(cls, values):
+        """Returns the options that a run folder's flags record.
+
+        Args:
+            values: {flag name: value as text}; others are passed over.
+        """
+        return cls(
+            **{
+                field.name: field.type(values[field.name])
+                for field in dataclasses.fields(cls)
+                if field.name in values
+            }
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """The data of an experiment, noise applied.
+
+    Attributes:
+        train: the training `ImageDataset`, given labels noisy.
+        holdout: likewise, kept for selection, or None.
+        test: the test `ImageDataset`.
+        manifest: the `NoiseManifest` of train and holdout together.
+        augmentation: the views.
+    """
+
+    train: dataset_lib.ImageDataset
+    holdout: dataset_lib.ImageDataset | None
+    test: dataset_lib.ImageDataset
+    manifest: noise_manifest.NoiseManifest
+    augmentation: standard.Augmentation
+
+
+def load(options):
+    """Loads a run's data and applies its noise.
+
+    Args:
+        options: a `DataOptions`.
+
+    Returns:
+        A `Data`.
+
+    Raises:
+        UserError: for anything that the user can put right.
+    """
+
+    def load_source(name):
+        return dataset_load.load(
+            name, "train", image_size=options.image_size or 32
+        )
+
+    if not 0.0 <= options.holdout < 1.0:
+        raise errors.UserError(
+            f"--holdout is a share in [0, 1), not {options.holdout}"
+        )
+    train = load_split(options, options.train_split)
+    if options.noise_manifest:
+        manifest = noise_manifest.NoiseManifest.load(options.noise_manifest)
+    else:
+        manifest = noise_manifest.inject(
+            train, options.noise, options.noise_seed, load_source
+        )
+    train = manifest.apply(train, load_source)
+    held_out, train = split_off(train, options.holdout, options.seed)
+    test = load_split(options, options.test_split)
+    if test.images.shape[1:] != train.images.shape[1:]:
+        raise errors.UserError(
+            f"training images are {train.images.shape[1:]}, test images "
+            f"{test.images.shape[1:]}: set --image_size"
+        )
+    augmentation = standard.get(
+        options.augment, train.images.shape[1:], train.mirror
+    )
+    return Data(train, held_out, test, manifest, augmentation)
+
+
+def load_split(options, split):
+    """Returns one split as the files have it, an `ImageDataset`.
+
+    Args:
+        options: a `DataOptions`.
+        split: in TFDS's slicing syntax.
+    """
+    return dataset_load.load(
+        options.dataset_name,
+        split,
+        data_dir=options.data_dir,
+        labels_csv=options.labels_csv,
+        image_size=options.image_size or None,
+    )
+
+
+def split_off(dataset, share, seed):
+    """Splits off a random share of a data set, chosen by id.
+
+    Args:
+        dataset: an `ImageDataset`.
+        share: in [0, 1); round(share * N) examples are split off.
+        seed: the run's seed.
+
+    Returns:
+        (the share or None if it is empty, the rest).
+    """
+    count = round(share * len(dataset))
+    if not count:
+        return None, dataset
+    draws = randomness.uniform_by_id(seed, "holdout", dataset.num_ids, 1)
+    order = np.argsort(draws.numpy()[dataset.ids, 0], kind="stable")
+    chosen = np.zeros(len(dataset), bool)
+    chosen[order[:count]] = True
+    return dataset.take(chosen), dataset.take(~chosen)

@@ -1,0 +1,156 @@
+"""A run is a folder that explains itself.
+
+flags.flags         reruns it: SCRIPT --flagfile=RUN/flags.flags
+noise_manifest.npz  which labels were wrong
+metrics.jsonl       a line per evaluation
+results.json        at the end, and only then
+checkpoints/        the last ones, and `best/` if data were held out
+tensorboard/        events
+"""
+
+import json
+import os
+import pathlib
+import shutil
+
+from tfnoisy import errors
+
+
+class RunFolder:
+    """The paths of one run and the small files in them."""
+
+    def __init__(self, path):
+        """Names the folder; nothing is created.
+
+        Args:
+            path: the folder, a string or a path.
+        """
+        self.path = pathlib.Path(path).expanduser()
+        self.flags = self.path / "flags.flags"
+        self.manifest = self.path / "noise_manifest.npz"
+        self.metrics = self.path / "metrics.jsonl"
+        self.results = self.path / "results.json"
+        self.checkpoints = self.path / "checkpoints"
+        self.best = self.checkpoints / "best"
+        self.tensorboard = self.path / "tensorboard"
+
+    def clear(self):
+        """Removes what an earlier run left; other files stay."""
+        for folder in (self.checkpoints, self.tensorboard):
+            shutil.rmtree(folder, ignore_errors=True)
+        for file in (self.results, self.metrics, self.manifest, self.flags):
+            file.unlink(missing_ok=True)
+
+    def read_flags(self):
+        """Returns {flag name: value as text} of the run, or None if new."""
+        if not self.flags.exists():
+            return None
+        lines = self.flags.read_text().splitlines()
+        pairs = (line[2:].partition("=") for line in lines if line[:2] == "--")
+        return {name: value for name, _, value in pairs}
+
+    def write_flags(self, values, command):
+        """Writes the flag file that reruns the run.
+
+        Args:
+            values: {flag name: value as text}.
+            command: the script's name, for the comment.
+        """
+        lines = [f"# {command} --flagfile={self.flags.name}"]
+        lines += [f"--{name}={value}" for name, value in values.items()]
+        self._replace(self.flags, "\n".join(lines) + "\n")
+
+    def append_metrics(self, line):
+        """Appends one evaluation, a dict of numbers with its `step`."""
+        with self.metrics.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def read_metrics(self):
+        """Returns the evaluations so far, a list of dicts."""
+        if not self.metrics.exists():
+            return []
+        rows = []
+        for line in self.metrics.read_text().splitlines():
+            # A run killed while it wrote leaves half a line, the last one.
+            try:
+                rows.append(json.loads(line))
+            except json.JSONDecodeError:
+                break
+        return rows
+
+    def keep_metrics_until(self, step):
+        """Drops the evaluations of steps that a resumed run makes again."""
+        rows = [row for row in self.read_metrics() if row["step"] <= step]
+        if self.metrics.exists():
+            text = "".join(json.dumps(row) + "\n" for row in rows)
+            self._replace(self.metrics, text)
+        return rows
+
+    def write_results(self, results):
+        """Writes results.json; from then on the run counts as finished."""
+        self._replace(self.results, json.dumps(results, indent=2) + "\n")
+
+    def read_results(self):
+        """Returns results.json as a dict, or None before the end."""
+        if not self.results.exists():
+            return None
+        return json.loads(self.results.read_text())
+
+    @staticmethod
+    def _replace(path, text):
+        beside = path.with_name(path.name + ".new")
+        beside.write_text(text)
+        os.replace(beside, path)
+
+
+# What may differ between a run and its resumption: where and how, not what.
+OPERATIONAL = (
+    "device_id",
+    "eval_every",
+    "master",
+    "overwrite",
+    "ps_tasks",
+    "save_interval_secs",
+    "save_summaries_secs",
+    "task",
+    "train_log_dir",
+)
+LENGTH = ("max_number_of_steps", "num_epochs")
+
+
+def compare_flags(folder, values):
+    """Compares a command with the run that its folder holds.
+
+    Args:
+        folder: a `RunFolder` that holds a run.
+        values: {flag name: value as text} of the command.
+
+    Returns:
+        True if the command asks for the same run, False if it asks for more
+        steps of it.
+
+    Raises:
+        UserError: if it asks for a different run.
+    """
+    before = folder.read_flags()
+    differing = sorted(
+        name
+        for name in {*before, *values} - {*OPERATIONAL}
+        if before.get(name) != values.get(name)
+    )
+    if not differing:
+        return True
+    longer = all(
+        name in LENGTH
+        and float(values.get(name) or 0) > float(before.get(name) or 0)
+        for name in differing
+    )
+    if longer:
+        return False
+    name = differing[0]
+    more = f" and {len(differing) - 1} more" if len(differing) > 1 else ""
+    raise errors.UserError(
+        f"{folder.path} holds another run: --{name}={before.get(name)} there,"
+        f" {values.get(name)} here{more}; choose another --train_log_dir, or"
+        " --overwrite"
+    )
