@@ -135,6 +135,31 @@ class Method(keras.Model):
         """
         return Stage(0, num_steps, data.batches, self.train_step)
 
+    def checkpoint(self, evaluation_only=False):
+        """Returns a `tf.train.Checkpoint` of all that decides what follows.
+
+        Keras's own tracking passes over variables kept in lists, so the
+        variables are named here: the step, the student's, the averages,
+        whatever else the method created, and the optimiser's.
+
+        Args:
+            evaluation_only: leave out what only training needs.
+        """
+        groups = {
+            "step": [self.step],
+            "student": self.student.variables,
+            "averages": self.averages or [],
+        }
+        if not evaluation_only:
+            named = {id(v) for group in groups.values() for v in group}
+            groups["state"], groups["optimizer"] = (
+                [v for v in variables if id(v) not in named]
+                for variables in (self.variables, self.optimizer.variables)
+            )
+        return tf.train.Checkpoint(
+            **{name: [v.value for v in group] for name, group in groups.items()}
+        )
+
     def call(self, images, training=False):
         """Returns the student's logits [B, C], with the raw weights."""
         return self.student(images, training=training)

@@ -161,20 +161,22 @@ class MentorMix(base.Method):
 
         logits = self.forward_untracked(images)
         losses = base.cross_entropy(labels, logits)
-        v, q = self.weigh_individual(losses, epoch, self.draw_seed("dropout"))
+        v, q = self.weigh_individual.weigh(
+            losses, epoch, self.draw_seed("dropout")
+        )
         mixed_images, mixed_labels = self.sample_and_mix(images, labels, v)
 
         with tf.GradientTape() as tape:
             mixed_logits = self.student(mixed_images, training=True)
             mixed_losses = base.cross_entropy(mixed_labels, mixed_logits)
             if self.second_reweight:
-                v, q = self.weigh_mixed(
+                v, q = self.weigh_mixed.weigh(
                     mixed_losses, epoch, self.draw_seed("mentornet")
                 )
                 loss = tf.reduce_mean(v * mixed_losses)
             else:
                 loss = tf.reduce_mean(mixed_losses) + self.decay_loss()
-        data_util = self.utilisation(v, self.step)
+        data_util = self.utilisation.count(v, self.step)
         self.minimize(loss, tape)
         return {
             "loss": loss,

@@ -172,7 +172,7 @@ class Weighting(keras.layers.Layer):
         )
         self.built = True
 
-    def call(self, losses, epoch, seed):
+    def weigh(self, losses, epoch, seed):
         """Updates the moving average and weighs the batch.
 
         Args:
@@ -258,10 +258,12 @@ class MentorNet(base.Method):
         with tf.GradientTape() as tape:
             logits = self.student(images, training=True)
             losses = base.cross_entropy(labels, logits)
-            v, q = self.weighting(losses, epoch, self.draw_seed("dropout"))
+            v, q = self.weighting.weigh(
+                losses, epoch, self.draw_seed("dropout")
+            )
             share = tf.reduce_mean(v)
             loss = tf.reduce_mean(v * losses) + self.decay_loss() * share
-        data_util = self.utilisation(v, self.step)
+        data_util = self.utilisation.count(v, self.step)
         self.minimize(loss, tape)
         return {
             "loss": loss,
@@ -290,7 +292,7 @@ class Utilisation(keras.layers.Layer):
         )
         self.built = True
 
-    def call(self, weights, step):
+    def count(self, weights, step):
         """Counts weights above 0.001 and returns min(1, used / (t + 2)).
 
         Args:

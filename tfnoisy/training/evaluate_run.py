@@ -76,9 +76,8 @@ class RunEvaluator:
 
     def __call__(self, checkpoint):
         """Returns {step, accuracy, top5, loss, weights} of a checkpoint."""
-        tf.train.Checkpoint(
-            method=self.method, optimizer=self.method.optimizer
-        ).restore(checkpoint).expect_partial()
+        saved = self.method.checkpoint(evaluation_only=True)
+        saved.restore(checkpoint).expect_partial()
         return {
             "step": int(self.method.step),
             **self._evaluate(),

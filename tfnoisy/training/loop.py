@@ -10,7 +10,6 @@ happened, bit for bit on one device.
 import math
 import time
 
-import numpy as np
 import tensorflow as tf
 import tqdm
 
@@ -78,9 +77,7 @@ class Loop:
         self.save_interval_secs = save_interval_secs
         self.save_summaries_secs = save_summaries_secs
         self.progress = progress
-        self.checkpoint = tf.train.Checkpoint(
-            method=method, optimizer=method.optimizer
-        )
+        self.checkpoint = method.checkpoint()
         self._pending = []
         self._means = Means()
 
@@ -108,7 +105,7 @@ class Loop:
             self.checkpoint.restore(
                 self.last_checkpoints.latest_checkpoint
             ).assert_consumed()
-        step = int(self.method.step)
+        step = int(tf.convert_to_tensor(self.method.step.value))
         history = self.folder.keep_metrics_until(step)
         self._seconds_before = history[-1]["seconds"] if history else 0.0
         self._started = self._saved = self._summarised = time.monotonic()
@@ -252,7 +249,11 @@ class Loop:
 
     def _save(self, manager, step):
         weights = self.method.student.trainable_variables
-        if not all(np.isfinite(w.numpy()).all() for w in weights):
+        finite = [
+            tf.reduce_all(tf.math.is_finite(tf.convert_to_tensor(w.value)))
+            for w in weights
+        ]
+        if not all(finite):
             raise errors.TrainingError(
                 f"a weight is not finite after step {step}; "
                 f"{manager.latest_checkpoint} is the last good checkpoint; "

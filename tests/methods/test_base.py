@@ -1,0 +1,190 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfnoisy.methods import base
+from tfnoisy.nets import registry
+from tfnoisy.training import optimizer
+
+
+def linear_student(num_classes=3, bias=True):
+    inputs = keras.Input((2, 2, 1))
+    x = keras.layers.Flatten()(inputs)
+    logits = keras.layers.Dense(num_classes, use_bias=bias, name="logits")(x)
+    return keras.Model(inputs, logits)
+
+
+def one_weight_method(**kwargs):
+    """A method around a single weight, to be driven by hand."""
+    inputs = keras.Input((1,))
+    student = keras.Model(inputs, keras.layers.Dense(1, use_bias=False)(inputs))
+    student.set_weights([np.ones((1, 1))])
+    method = base.Method(student, **kwargs)
+    method.compile(optimizer.TF1Momentum(1.0, momentum=0.0))
+    return method
+
+
+def move_to(method, target):
+    """One update that brings the weight to the target."""
+    weight = method.student.trainable_variables[0]
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(weight * tf.stop_gradient(weight - target))
+    method.minimize(loss, tape)
+
+
+@pytest.mark.parametrize(
+    "n, decay",
+    [
+        (0, 0.1),
+        (1, 2 / 11),
+        (10, 0.55),
+        (100, 0.918182),
+        (89989, 0.99989999),
+        (89990, 0.9999),
+        (10**6, 0.9999),
+    ],
+)
+def test_average_decay(n, decay):
+    assert float(base.average_decay(0.9999, float(n))) == pytest.approx(
+        decay, abs=1e-6
+    )
+
+
+def test_averages_follow_the_weights():
+    method = one_weight_method(ema_decay=0.9999)
+    expected = [0.55, 0.304545, 0.076136]
+    for target, average in zip([0.5, 0.25, 0.0], expected):
+        move_to(method, target)
+        np.testing.assert_allclose(
+            method.student.trainable_variables[0], [[target]], atol=1e-6
+        )
+        np.testing.assert_allclose(method.averages[0], [[average]], atol=1e-6)
+
+
+def test_momentum_and_averages_of_the_sheet():
+    # ieg.md 9.7: gradient 2, learning rate 0.1, momentum 0.9.
+    method = one_weight_method(ema_decay=0.999)
+    method.compile(optimizer.TF1Momentum(0.1, momentum=0.9))
+    weight = method.student.trainable_variables[0]
+    weights = []
+    for _ in range(3):
+        with tf.GradientTape() as tape:
+            loss = 2.0 * tf.reduce_sum(weight)
+        method.minimize(loss, tape)
+        weights.append(float(weight.numpy()[0, 0]))
+    np.testing.assert_allclose(weights, [0.8, 0.42, -0.122], atol=1e-6)
+    accumulator = method.optimizer.accumulator(weight)
+    np.testing.assert_allclose(accumulator, [[5.42]], atol=1e-6)
+
+
+def test_decay_counts_kernels_only():
+    # mentormix.md, oracle 7: three ones, 0.0002 * 3 / 2.
+    inputs = keras.Input((3,))
+    student = keras.Model(inputs, keras.layers.Dense(1)(inputs))
+    student.set_weights([np.ones((3, 1)), np.array([7.0])])
+    method = base.Method(student, weight_decay=0.0002)
+    assert float(method.decay_loss()) == pytest.approx(0.0003)
+    student.set_weights([np.ones((3, 1)), np.array([-50.0])])
+    assert float(method.decay_loss()) == pytest.approx(0.0003)
+    assert float(base.Method(student).decay_loss()) == 0.0
+
+
+def test_decay_of_a_network_leaves_out_batch_norm_and_bias():
+    student = registry.build("cifar_resnet20", 10, (32, 32, 3))
+    method = base.Method(student, weight_decay=1.0)
+    before = float(method.decay_loss())
+    for v in student.trainable_variables:
+        if len(v.shape) == 1:
+            v.assign(v + 3.0)
+    assert float(method.decay_loss()) == before
+    by_hand = sum(
+        float(np.sum(v.numpy() ** 2)) / 2
+        for v in student.trainable_variables
+        if len(v.shape) > 1
+    )
+    assert before == pytest.approx(by_hand, rel=1e-5)
+
+
+def test_decayed_variables_can_be_named():
+    student = linear_student()
+    method = base.Method(
+        student, weight_decay=1.0, decayed=student.trainable_variables
+    )
+    student.set_weights([np.zeros((4, 3)), np.array([1.0, 2.0, 3.0])])
+    assert float(method.decay_loss()) == pytest.approx(7.0)
+
+
+def test_unpack_takes_dicts_pairs_and_one_hot():
+    method = base.Method(linear_student())
+    images = tf.zeros([2, 2, 2, 1])
+    one_hot = [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+    for batch in (
+        {"images": images, "labels": tf.constant([1, 2]), "ids": None},
+        (images, tf.constant([1, 2])),
+        (images, tf.constant(one_hot)),
+    ):
+        _, labels = method.unpack(batch)
+        np.testing.assert_array_equal(labels, one_hot)
+
+
+def test_untracked_forward_uses_the_batch_and_stores_nothing():
+    student = registry.build("small_cnn", 10, (8, 8, 1))
+    method = base.Method(student)
+    images = tf.random.stateless_normal([16, 8, 8, 1], [1, 2])
+    before = [v.numpy() for v in student.non_trainable_variables]
+    untracked = method.forward_untracked(images).numpy()
+    for old, v in zip(before, student.non_trainable_variables):
+        np.testing.assert_array_equal(old, v.numpy())
+    tracked = student(images, training=True).numpy()
+    np.testing.assert_allclose(untracked, tracked, atol=1e-6)
+    moved = [
+        not np.array_equal(old, v.numpy())
+        for old, v in zip(before, student.non_trainable_variables)
+    ]
+    assert any(moved)
+
+
+def test_evaluation_takes_averages_and_raw_statistics():
+    student = registry.build("small_cnn", 10, (8, 8, 1))
+    method = base.Method(student, ema_decay=0.999)
+    images = tf.random.stateless_normal([4, 8, 8, 1], [1, 2])
+    np.testing.assert_allclose(
+        method.evaluation_logits(images), student(images), atol=1e-6
+    )
+    for average in method.averages:
+        average.assign(average * 0.5)
+    student(tf.random.stateless_normal([16, 8, 8, 1], [3, 4]), training=True)
+    evaluated = method.evaluation_logits(images).numpy()
+    other = registry.build("small_cnn", 10, (8, 8, 1))
+    for v, average in zip(other.trainable_variables, method.averages):
+        v.assign(average)
+    for v, raw in zip(
+        other.non_trainable_variables, student.non_trainable_variables
+    ):
+        v.assign(raw)
+    np.testing.assert_allclose(evaluated, other(images), atol=1e-5)
+    assert method.evaluated_weights == "ema"
+    assert base.Method(student).evaluated_weights == "raw"
+
+
+def test_draws_differ_by_step_and_stream():
+    method = one_weight_method()
+    first = method.draw_seed("mix").numpy()
+    assert not np.array_equal(first, method.draw_seed("partner").numpy())
+    np.testing.assert_array_equal(first, method.draw_seed("mix").numpy())
+    move_to(method, 0.5)
+    assert not np.array_equal(first, method.draw_seed("mix").numpy())
+
+
+def test_the_whole_training_is_one_stage():
+    method = one_weight_method()
+
+    class Data:
+        def batches(self):
+            pass
+
+    data = Data()
+    stage = method.stage(7, data, 100)
+    assert (stage.first_step, stage.last_step) == (0, 100)
+    assert stage.batches == data.batches

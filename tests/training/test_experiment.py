@@ -1,0 +1,132 @@
+import json
+
+import pytest
+
+from tfnoisy import errors
+from tfnoisy.methods import baseline
+from tfnoisy.noise import manifest
+from tfnoisy.training import experiment, optimizer
+
+
+def make_method(student, budget):
+    method = baseline.Baseline(student, ema_decay=0.99)
+    method.compile(optimizer.TF1Momentum(0.05))
+    return method
+
+
+def describe(path, **kwargs):
+    values = {
+        "dataset_name": "digits",
+        "train_split": "train[:300]",
+        "studentnet": "small_cnn",
+        "noise": "symmetric:0.4",
+        "noise_seed": 1,
+        "max_number_of_steps": 6,
+        "batch_size": 32,
+        **kwargs,
+    }
+    flags = {name: str(v) for name, v in values.items() if name != "overwrite"}
+    return experiment.Experiment(
+        method="baseline",
+        command="test",
+        flags=flags,
+        make_method=make_method,
+        train_log_dir=str(path),
+        deterministic=False,
+        **values,
+    )
+
+
+def test_results_tell_what_was_run(tmp_path):
+    results = experiment.run(describe(tmp_path / "run", holdout=0.1))
+    assert json.loads((tmp_path / "run/results.json").read_text()) == results
+    assert results["method"] == "baseline"
+    assert results["steps"] == 6
+    assert results["noise"]["spec"] == "symmetric:0.4"
+    assert 0.25 < results["noise"]["measured_rate"] < 0.45
+    saved = manifest.NoiseManifest.load(tmp_path / "run/noise_manifest.npz")
+    assert results["noise"]["manifest_sha256"] == saved.sha256()
+    assert results["test"]["weights"] == "ema"
+    assert results["test"].keys() == {"accuracy", "top5", "loss", "weights"}
+    assert results["train_examples"] == 270
+    assert results["holdout"]["examples"] == 30
+    assert results["best_test_accuracy"] >= results["test"]["accuracy"]
+    assert results["images_per_second"] > 0
+    assert results["peak_memory_mib"] > 100
+    assert set(results["versions"]) >= {"tfnoisy", "tensorflow", "keras"}
+    rows = [
+        json.loads(line)
+        for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()
+    ]
+    assert [row["step"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert rows[-1]["test_accuracy"] == results["test"]["accuracy"]
+    recorded = (tmp_path / "run/flags.flags").read_text()
+    assert "--noise=symmetric:0.4\n" in recorded
+
+
+def test_a_finished_run_is_reported_not_repeated(tmp_path, capsys):
+    first = experiment.run(describe(tmp_path))
+    before = (tmp_path / "metrics.jsonl").stat().st_mtime_ns
+    assert experiment.run(describe(tmp_path)) == first
+    assert (tmp_path / "metrics.jsonl").stat().st_mtime_ns == before
+    assert "is finished" in capsys.readouterr().err
+
+
+def test_another_run_is_refused_and_nothing_is_lost(tmp_path):
+    experiment.run(describe(tmp_path))
+    kept = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")}
+    with pytest.raises(errors.UserError, match=r"--noise=symmetric:0\.4 there"):
+        experiment.run(describe(tmp_path, noise="symmetric:0.2"))
+    assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")} == kept
+    results = experiment.run(
+        describe(tmp_path, noise="symmetric:0.2", overwrite=True)
+    )
+    assert results["noise"]["spec"] == "symmetric:0.2"
+
+
+def test_more_steps_go_on_where_it_ended(tmp_path):
+    experiment.run(describe(tmp_path, eval_every=3))
+    results = experiment.run(
+        describe(tmp_path, eval_every=3, max_number_of_steps=9)
+    )
+    assert results["steps"] == 9
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [3, 6, 9]
+
+
+@pytest.mark.parametrize(
+    "mistake, words",
+    [
+        ({"studentnet": "small_cn"}, "small_cnn"),
+        ({"dataset_name": "digitz"}, "digits"),
+        ({"noise": "symetric:0.4"}, "symmetric"),
+        ({"noise": "symmetric:1.4"}, "1.4"),
+        ({"augment": "fancy"}, "standard"),
+        ({"batch_size": 0}, "--batch_size"),
+        ({"batch_size": 301}, "300 training examples"),
+        ({"max_number_of_steps": 0}, "--max_number_of_steps"),
+        ({"holdout": 1.5}, "--holdout"),
+        ({"strategy": "tpu"}, "mirrored"),
+        ({"noise_manifest": "nowhere.npz"}, "nowhere.npz"),
+        ({"train_split": "train[:x]"}, "train"),
+    ],
+)
+def test_a_mistake_is_one_line_and_writes_nothing(tmp_path, mistake, words):
+    with pytest.raises(errors.UserError) as caught:
+        experiment.run(describe(tmp_path / "run", **mistake))
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_epochs_in_place_of_steps(tmp_path):
+    results = experiment.run(describe(tmp_path, num_epochs=0.5))
+    # Half of 300 examples in batches of 32.
+    assert results["steps"] == 5
+
+
+def test_default_folder():
+    assert (
+        experiment.default_folder("mentormix", "digits", "symmetric:0.4", 3)
+        == "runs/digits-symmetric_0.4/mentormix-3"
+    )

@@ -1,0 +1,175 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfnoisy import errors
+from tfnoisy.augment import standard
+from tfnoisy.datasets import load, pipeline
+from tfnoisy.methods import base, baseline, mentormix
+from tfnoisy.nets import mentornet as mentornet_net
+from tfnoisy.nets import registry
+from tfnoisy.training import (
+    distribution,
+    evaluation,
+    loop,
+    optimizer,
+    run_folder,
+)
+
+
+def make_loop(path, method=None, num_steps=12, **kwargs):
+    """A loop on a few digits, ready to run."""
+    digits = load.load("digits", "train[:150]")
+    augmentation = standard.get("standard", (8, 8, 1), mirror=False)
+    if method is None:
+        method = mentormix.MentorMix(
+            registry.build("small_cnn", 10, (8, 8, 1), seed=1),
+            mentornet_net.default(),
+            num_steps=12,
+            second_reweight=False,
+            example_dropout_rates="0.25, 100",
+        )
+        method.compile(optimizer.TF1Momentum(0.05))
+    strategy = kwargs.pop("strategy", distribution.make_strategy("one_device"))
+    return loop.Loop(
+        method,
+        pipeline.TrainingData(digits, augmentation, 16, seed=5),
+        run_folder.RunFolder(path),
+        strategy,
+        num_steps=num_steps,
+        eval_every=kwargs.pop("eval_every", 5),
+        evaluators={
+            "test": evaluation.Evaluator(
+                method, digits, augmentation, 50, strategy
+            )
+        },
+        progress=False,
+        **kwargs,
+    )
+
+
+def state_of(method):
+    """Every variable of the method and its optimiser, by value."""
+    variables = [*method.variables, *method.optimizer.variables]
+    # The first part of a path counts the models of this process.
+    return [(v.path.partition("/")[2], v.numpy()) for v in variables]
+
+
+def test_a_resumed_run_ends_with_the_same_bytes(tmp_path):
+    whole = make_loop(tmp_path / "whole")
+    rows = whole.run()
+    assert [row["step"] for row in rows] == [5, 10, 12]
+
+    # Two processes' worth: the second begins from what the first saved.
+    first = make_loop(tmp_path / "parts", num_steps=7)
+    first.run()
+    second = make_loop(tmp_path / "parts")
+    rows_again = second.run()
+    expected, found = state_of(whole.method), state_of(second.method)
+    assert [name for name, _ in expected] == [name for name, _ in found]
+    assert any("average" in name for name, _ in expected)
+    for (name, value), (_, again) in zip(expected, found):
+        np.testing.assert_array_equal(value, again, err_msg=name)
+    assert rows_again[-1]["test_accuracy"] == rows[-1]["test_accuracy"]
+    assert [row["step"] for row in rows_again] == [5, 7, 10, 12]
+
+
+def test_evaluations_after_the_checkpoint_are_made_again(tmp_path):
+    folder = run_folder.RunFolder(tmp_path)
+    make_loop(tmp_path, num_steps=5).run()
+    folder.append_metrics({"step": 10, "seconds": 1.0, "test_accuracy": 0.5})
+    rows = make_loop(tmp_path).run()
+    assert [row["step"] for row in rows] == [5, 10, 12]
+    assert rows[1]["test_loss"] > 0
+
+
+class Exploding(baseline.Baseline):
+    """Its loss is not a number from its eighth step on."""
+
+    def train_step(self, batch):
+        logs = super().train_step(batch)
+        bad = tf.cast(self.step >= 8, tf.float32)
+        return {**logs, "loss": logs["loss"] / (1.0 - bad)}
+
+
+def test_a_bad_loss_stops_the_run_and_leaves_the_last_checkpoint(tmp_path):
+    method = Exploding(registry.build("small_cnn", 10, (8, 8, 1)))
+    method.compile(optimizer.TF1Momentum(0.05))
+    training = make_loop(tmp_path, method)
+    with pytest.raises(errors.TrainingError, match=r"step 8 is inf.*ckpt-5"):
+        training.run()
+    latest = tf.train.latest_checkpoint(str(training.folder.checkpoints))
+    assert latest.endswith("ckpt-5")
+
+
+class Corrupting(baseline.Baseline):
+    """Its loss is fine, its weights are not."""
+
+    def train_step(self, batch):
+        logs = super().train_step(batch)
+        self.student.trainable_variables[0].assign_add(
+            tf.fill(self.student.trainable_variables[0].shape, np.nan)
+        )
+        return logs
+
+
+def test_bad_weights_are_never_saved(tmp_path):
+    method = Corrupting(registry.build("small_cnn", 10, (8, 8, 1)))
+    method.compile(optimizer.TF1Momentum(0.05))
+    training = make_loop(tmp_path, method, num_steps=1)
+    with pytest.raises(errors.TrainingError, match="not finite after step 1"):
+        training.run()
+    assert tf.train.latest_checkpoint(str(tmp_path / "checkpoints")) is None
+
+
+class Epochs(baseline.Baseline):
+    """Works in epochs of four steps and counts its looks at the data."""
+
+    looks = 0
+
+    def stage(self, step, data, num_steps):
+        self.looks += 1
+        first = step - step % 4
+        return base.Stage(first, first + 4, data.batches, self.train_step)
+
+
+def test_stages_follow_each_other(tmp_path):
+    method = Epochs(registry.build("small_cnn", 10, (8, 8, 1)))
+    method.compile(optimizer.TF1Momentum(0.05))
+    rows = make_loop(tmp_path, method, num_steps=10, eval_every=3).run()
+    assert method.looks == 3
+    assert [row["step"] for row in rows] == [3, 6, 9, 10]
+
+
+def test_means():
+    means = loop.Means()
+    assert means.values() == {}
+    means.add({"loss": 1.0})
+    means.add({"loss": 3.0})
+    assert means.values() == {"loss": 2.0}
+
+
+def test_the_best_held_out_checkpoint_is_kept(tmp_path):
+    training = make_loop(tmp_path, eval_every=4)
+    scores = iter([0.5, 0.9, 0.7])
+    training.evaluators["holdout"] = lambda: {"accuracy": next(scores)}
+    training.run()
+    best = tf.train.latest_checkpoint(str(training.folder.best))
+    assert best.endswith("ckpt-8")
+
+
+def test_tensorboard_has_the_scalars(tmp_path):
+    training = make_loop(tmp_path, num_steps=5)
+    training.run()
+    [events] = (tmp_path / "tensorboard").iterdir()
+    names = set()
+    for event in tf.compat.v1.train.summary_iterator(str(events)):
+        names.update(value.tag for value in event.summary.value)
+    assert {
+        "train_loss",
+        "train_data_util",
+        "train_percentile",
+        "train_moving_average_individual",
+        "test_accuracy",
+        "learning_rate",
+    } <= names
