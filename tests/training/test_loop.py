@@ -166,10 +166,10 @@ def test_tensorboard_has_the_scalars(tmp_path):
     for event in tf.compat.v1.train.summary_iterator(str(events)):
         names.update(value.tag for value in event.summary.value)
     assert {
-        "train_loss",
-        "train_data_util",
-        "train_percentile",
-        "train_moving_average_individual",
+        "loss",
+        "data_util",
+        "percentile",
+        "moving_average_individual",
         "test_accuracy",
         "learning_rate",
     } <= names

@@ -173,9 +173,8 @@ class Loop:
     def _evaluate(self, step, bar):
         """Judges the method, writes the line, keeps the best, saves."""
         self._collect(step)
-        row = {"step": step}
-        for name, value in self._means.values().items():
-            row[f"train_{name}"] = value
+        logs = self._means.values()
+        row = {"step": step, **{f"train_{k}": v for k, v in logs.items()}}
         row["learning_rate"] = self._learning_rate(step - 1)
         for name, evaluate in self.evaluators.items():
             for metric, value in evaluate().items():
@@ -193,7 +192,8 @@ class Loop:
         # so this line, again.
         self.folder.append_metrics(row)
         self._save(self.last_checkpoints, step)
-        self._summarise(step, row)
+        judged = {k: v for k, v in row.items() if not k.startswith("train_")}
+        self._summarise(step, {**logs, **judged})
         bar.write(
             f"step {step}: loss {row['train_loss']:.4f}, accuracy on given "
             f"labels {row['train_accuracy']:.4f}, "

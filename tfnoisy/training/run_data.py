@@ -151,8 +151,18 @@ def split_off(dataset, share, seed):
     count = round(share * len(dataset))
     if not count:
         return None, dataset
-    draws = randomness.uniform_by_id(seed, "holdout", dataset.num_ids, 1)
-    order = np.argsort(draws.numpy()[dataset.ids, 0], kind="stable")
     chosen = np.zeros(len(dataset), bool)
-    chosen[order[:count]] = True
+    chosen[by_lot(dataset, "holdout", seed)[:count]] = True
     return dataset.take(chosen), dataset.take(~chosen)
+
+
+def by_lot(dataset, stream, seed):
+    """Returns the rows of a data set in a random order, int64 [N].
+
+    Args:
+        dataset: an `ImageDataset`.
+        stream: a name in `randomness.STREAMS`.
+        seed: the run's seed.
+    """
+    draws = randomness.uniform_by_id(seed, stream, dataset.num_ids, 1)
+    return np.argsort(draws.numpy()[dataset.ids, 0], kind="stable")

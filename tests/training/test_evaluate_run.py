@@ -1,0 +1,125 @@
+import json
+
+import keras
+import pytest
+
+from tfnoisy import errors
+from tfnoisy.methods import baseline
+from tfnoisy.training import evaluate_run, experiment, optimizer
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The folder of a finished run and its results."""
+    path = tmp_path_factory.mktemp("run")
+    values = {
+        "dataset_name": "digits",
+        "train_split": "train[:300]",
+        "studentnet": "small_cnn",
+        "noise": "symmetric:0.4",
+        "max_number_of_steps": 8,
+        "batch_size": 32,
+        "holdout": 0.1,
+        "eval_every": 4,
+    }
+
+    def make_method(student, _):
+        method = baseline.Baseline(student, ema_decay=0.99)
+        # A schedule, so that the optimiser's variables are not those of the
+        # optimiser that the evaluation makes.
+        rate = keras.optimizers.schedules.ExponentialDecay(0.05, 10, 0.9)
+        method.compile(optimizer.TF1Momentum(rate))
+        return method
+
+    results = experiment.run(
+        experiment.Experiment(
+            method="baseline",
+            command="test",
+            flags={
+                **{name: str(v) for name, v in values.items()},
+                "ema_decay": "0.99",
+            },
+            make_method=make_method,
+            train_log_dir=str(path),
+            deterministic=False,
+            **values,
+        )
+    )
+    return path, results
+
+
+def test_the_last_checkpoint_is_judged_as_in_training(finished):
+    path, results = finished
+    [row] = evaluate_run.RunEvaluator(path).once()
+    assert row["step"] == 8
+    assert row["weights"] == "ema"
+    assert row["accuracy"] == pytest.approx(results["test"]["accuracy"])
+    assert row["loss"] == pytest.approx(results["test"]["loss"], rel=1e-5)
+
+
+def test_the_checkpoint_folder_names_the_run_too(finished):
+    path, _ = finished
+    evaluator = evaluate_run.RunEvaluator(path / "checkpoints", batch_size=7)
+    assert [row["step"] for row in evaluator.follow(0)] == [8]
+
+
+def test_the_best_checkpoint(finished):
+    path, results = finished
+    [row] = evaluate_run.RunEvaluator(path).once(best=True)
+    assert row["step"] == results["holdout"]["best_step"]
+
+
+def test_the_training_split_is_the_runs_own(finished, tmp_path):
+    path, results = finished
+    evaluator = evaluate_run.RunEvaluator(path, "train")
+    [row] = evaluator.once()
+    assert row["accuracy"] == pytest.approx(
+        results["train"]["given_label_accuracy"]
+    )
+    evaluator.write_features(tmp_path / "features.csv")
+    lines = (tmp_path / "features.csv").read_text().splitlines()
+    assert len(lines) == results["train_examples"] == 270
+    example, percentage, given, clean, loss = lines[0].split(" ")
+    assert int(example) == evaluator.dataset.ids[0]
+    assert percentage == "99"
+    assert int(given) == evaluator.dataset.given_labels[0]
+    assert int(clean) == evaluator.dataset.clean_labels[0]
+    assert len(loss.partition(".")[2]) == 6
+    mean = sum(float(line.split(" ")[4]) for line in lines) / len(lines)
+    assert mean == pytest.approx(row["loss"], abs=1e-4)
+
+
+def test_an_unfinished_run_is_followed_to_its_end(finished):
+    path, _ = finished
+    evaluator = evaluate_run.RunEvaluator(path)
+    results = path / "results.json"
+    text = results.read_text()
+    results.unlink()
+    try:
+        rows = evaluator.follow(0)
+        assert next(rows)["step"] == 8
+        results.write_text(text)
+        assert list(rows) == []
+    finally:
+        results.write_text(text)
+
+
+def test_no_run_and_another_network_are_refused(finished, tmp_path):
+    with pytest.raises(errors.UserError, match="no run folder"):
+        evaluate_run.RunEvaluator(tmp_path)
+    with pytest.raises(errors.UserError, match="trained a small_cnn"):
+        evaluate_run.RunEvaluator(
+            finished[0], overrides={"studentnet": "resnet29"}
+        )
+
+
+def test_a_run_without_checkpoints(finished, tmp_path):
+    flags = (finished[0] / "flags.flags").read_text()
+    (tmp_path / "flags.flags").write_text(flags)
+    manifest = (finished[0] / "noise_manifest.npz").read_bytes()
+    (tmp_path / "noise_manifest.npz").write_bytes(manifest)
+    evaluator = evaluate_run.RunEvaluator(tmp_path)
+    with pytest.raises(errors.UserError, match="no checkpoint yet"):
+        evaluator.once()
+    assert evaluator.num_steps() == 8
+    assert json.loads((finished[0] / "results.json").read_text())["steps"] == 8
