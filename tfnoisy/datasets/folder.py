@@ -1,0 +1,163 @@
+"""One's own images: a folder for each class, or a CSV of labels.
+
+`DIR/train/CLASS/*.png` (or jpg, jpeg) and `DIR/test/CLASS/*` need no more.
+With a CSV the images may lie anywhere and the labels may be noisy, with or
+without the truth beside them: `path,given_label[,clean_label][,split]`.
+"""
+
+import concurrent.futures
+import os
+
+import numpy as np
+from PIL import Image
+
+from tfnoisy import errors
+from tfnoisy.datasets import dataset, folder_listing, splits
+
+_PROBLEMS_SHOWN = 10
+_GREY_MODES = {"1", "L", "LA"}
+_DEEP_MODES = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
+# What Pillow raises for files that are missing, damaged or no images.
+_BROKEN = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+
+
+def read(data_dir, split, *, labels_csv="", image_size=None):
+    """Reads a split of an own data set.
+
+    Without a CSV the classes are the folders of `DIR/train`.  With one they
+    are the folders of `DIR/test`, where the test split comes from there, or
+    else the labels in the CSV: names, or integers 0..C-1.  Class names are
+    sorted, as numbers where all are numbers.
+
+    The training images decide for all splits: unless `image_size` is given
+    they must be of one size, and only if all are grey there is one channel.
+
+    Args:
+        data_dir: DIR; may be empty with a CSV.
+        split: `train`, `test` or another folder of DIR or value of the CSV's
+            column `split`; or a slice of it.
+        labels_csv: a CSV file with a head line, or empty.  Its paths are
+            relative to `data_dir` or to its own folder.  An empty clean label
+            must be empty in all rows; -1 says that no class is right.
+        image_size: height and width to resize to (bilinear, anti-aliased).
+
+    Returns:
+        An `ImageDataset`.  Ids count the examples of the split, sorted by
+        path, or in the order of the CSV's rows.  The clean labels are None
+        unless the CSV has them.
+
+    Raises:
+        UserError: one line that names up to ten problems: broken images,
+            labels out of range, classes without images, paths that occur
+            twice or do not exist.
+    """
+    name = splits.base(split)
+    problems = []
+    if labels_csv:
+        listing = folder_listing.from_csv(data_dir, labels_csv, name, problems)
+    elif data_dir:
+        listing = folder_listing.from_folders(data_dir, name, problems)
+    else:
+        raise errors.UserError(
+            "--dataset_name=folder needs --data_dir=DIR with "
+            "DIR/train/CLASS/*.png, or --labels_csv=FILE"
+        )
+    source = labels_csv or data_dir
+    rows = listing.splits.get(name, [])
+    if not rows and not problems:
+        known = ", ".join(key for key in listing.splits if listing.splits[key])
+        raise errors.UserError(
+            f"{source}: no images for split {name!r}; there are {known}"
+        )
+    size, grey = _check_headers(listing, name, image_size, problems)
+    _raise(source, problems)
+
+    start, stop = splits.bounds(split, len(rows))
+    rows = rows[start:stop]
+    images = _decode(rows, size, grey, problems)
+    _raise(source, problems)
+    clean = [row.clean for row in rows]
+    return dataset.ImageDataset(
+        name="folder",
+        images=images,
+        given_labels=np.array([row.given for row in rows], np.int64),
+        clean_labels=None if None in clean else np.array(clean, np.int64),
+        ids=np.arange(start, stop),
+        class_names=listing.class_names,
+        paths=tuple(str(row.path) for row in rows),
+    )
+
+
+def _raise(source, problems):
+    if not problems:
+        return
+    shown = "; ".join(problems[:_PROBLEMS_SHOWN])
+    if len(problems) > 1:
+        shown = f"{len(problems)} problems: {shown}"
+    if len(problems) > _PROBLEMS_SHOWN:
+        shown += f"; and {len(problems) - _PROBLEMS_SHOWN} more"
+    raise errors.UserError(f"{source}: {shown}")
+
+
+def _check_headers(listing, name, image_size, problems):
+    """Decides on size and channels from what the files say of themselves.
+
+    Returns:
+        (width, height) in pixels, and whether all training images are grey.
+    """
+    asked_for = listing.splits.get(name, [])
+    training = listing.splits.get("train") or asked_for
+    num_training = len(training)
+    rows = training if asked_for is training else training + asked_for
+    headers = []
+    for row in rows:
+        try:
+            with Image.open(row.path) as image:
+                headers.append((image.size, image.mode))
+        except FileNotFoundError:
+            problems.append(f"{row.where}: no such image")
+            headers.append(None)
+        except _BROKEN:
+            problems.append(f"{row.where}: broken image")
+            headers.append(None)
+    for row, header in zip(rows, headers):
+        if header and header[1] in _DEEP_MODES:
+            problems.append(
+                f"{row.where}: more than 8 bits a pixel; save it with 8"
+            )
+    found = [header for header in headers[:num_training] if header]
+    grey = all(mode in _GREY_MODES for _, mode in found)
+    if image_size is not None:
+        return (image_size, image_size), grey
+    size = found[0][0] if found else None
+    for row, header in zip(rows, headers):
+        if header and size and header[0] != size:
+            problems.append(
+                f"{row.where}: {header[0][0]}x{header[0][1]} pixels where "
+                f"others have {size[0]}x{size[1]}; give --image_size, e.g. "
+                "--image_size=64, to resize all"
+            )
+            break
+    return size, grey
+
+
+def _decode(rows, size, grey, problems):
+    """Returns uint8 [N, H, W, C]; broken images are added to the problems."""
+    channels = 1 if grey else 3
+    images = np.empty([len(rows), size[1], size[0], channels], np.uint8)
+
+    def decode(index):
+        try:
+            with Image.open(rows[index].path) as image:
+                pixels = image.convert("L" if grey else "RGB")
+        except _BROKEN:
+            return f"{rows[index].where}: broken image"
+        if pixels.size != size:
+            pixels = pixels.resize(size, Image.Resampling.BILINEAR)
+        images[index] = np.asarray(pixels).reshape(images.shape[1:])
+        return None
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = pool.map(decode, range(len(rows)))
+        problems.extend(filter(None, results))
+    return images

@@ -1,0 +1,60 @@
+"""A name and a split to an `ImageDataset`: the one way in."""
+
+import pathlib
+
+from tfnoisy import errors
+from tfnoisy.datasets import digits, folder, tfds_source, tfrecords
+
+
+def load(name, split, *, data_dir="", labels_csv="", image_size=None):
+    """Loads a split of a data set into memory.
+
+    Args:
+        name: `digits` (needs no network), `folder` (own images, see
+            `folder.read`) or any image classification set of TFDS.
+        split: e.g. `train`, `test`, `train[:20%]`, `train[1000:2000]`.
+        data_dir: a folder with TFRecords of that name in the original code's
+            layout, which are then read whatever the name; for `folder` that of
+            the images; for TFDS its own data directory.
+        labels_csv: for `folder`, a file of labels.
+        image_size: height and width in pixels to resize the images to; None
+            keeps them as they are.
+
+    Returns:
+        An `ImageDataset`.
+
+    Raises:
+        UserError: for whatever the user can put right.
+    """
+    if image_size is not None and image_size < 1:
+        raise errors.UserError(
+            f"--image_size is a number of pixels from 1 on, not {image_size}"
+        )
+    if labels_csv and name != "folder":
+        raise errors.UserError(
+            "--labels_csv belongs to --dataset_name=folder; "
+            f"{name} has its own labels"
+        )
+    directory = pathlib.Path(data_dir).expanduser()
+    if data_dir and not directory.is_dir():
+        raise errors.UserError(f"--data_dir={data_dir} is not a folder")
+    if data_dir and not labels_csv and tfrecords.holds(directory, name):
+        return tfrecords.read(
+            name, split, data_dir=directory, image_size=image_size
+        )
+    if name == "folder":
+        return folder.read(
+            data_dir, split, labels_csv=labels_csv, image_size=image_size
+        )
+    # A mistyped folder of noisy labels must not end in clean ones from TFDS.
+    if data_dir and not (directory / tfds_source.base_name(name)).is_dir():
+        raise errors.UserError(
+            f"--data_dir={data_dir} holds no TFRecords "
+            f"{tfrecords.prefix(name)}_train-* or _test-*, nor is it a TFDS "
+            f"directory with {name}"
+        )
+    if name == "digits":
+        return digits.read(split, image_size)
+    return tfds_source.read(
+        name, split, data_dir=data_dir and str(directory), image_size=image_size
+    )
