@@ -23,6 +23,9 @@ _WITHOUT_EFFECT = {
     "task": "there are no worker tasks; see --strategy",
 }
 
+# Flags of this start of the run, not of the run.
+_NOT_RECORDED = {*_WITHOUT_EFFECT, "device_id", "overwrite"}
+
 
 def define(
     *,
@@ -258,7 +261,7 @@ def _recorded():
     for module, defined in FLAGS.flags_by_module_dict().items():
         if module == sys.argv[0] or module.startswith("tfnoisy.bin"):
             for flag in defined:
-                if flag.value is not None:
+                if flag.value is not None and flag.name not in _NOT_RECORDED:
                     recorded[flag.name] = _text(flag.value)
     return dict(sorted(recorded.items()))
 

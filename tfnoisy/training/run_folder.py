@@ -56,7 +56,7 @@ class RunFolder:
             values: {flag name: value as text}.
             command: the script's name, for the comment.
         """
-        lines = [f"# {command} --flagfile={self.flags.name}"]
+        lines = [f"# {command} --flagfile={self.flags}"]
         lines += [f"--{name}={value}" for name, value in values.items()]
         self._replace(self.flags, "\n".join(lines) + "\n")
 
@@ -105,14 +105,9 @@ class RunFolder:
 
 # What may differ between a run and its resumption: where and how, not what.
 OPERATIONAL = (
-    "device_id",
     "eval_every",
-    "master",
-    "overwrite",
-    "ps_tasks",
     "save_interval_secs",
     "save_summaries_secs",
-    "task",
     "train_log_dir",
 )
 LENGTH = ("max_number_of_steps", "num_epochs")
