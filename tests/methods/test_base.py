@@ -188,3 +188,26 @@ def test_the_whole_training_is_one_stage():
     stage = method.stage(7, data, 100)
     assert (stage.first_step, stage.last_step) == (0, 100)
     assert stage.batches == data.batches
+
+
+def test_evaluate_averages_over_batches_and_heeds_the_mask():
+    method = base.Method(linear_student())
+    method.compile(optimizer.TF1Momentum(0.1))
+    images = tf.random.stateless_normal([10, 2, 2, 1], [1, 2])
+    labels = tf.range(10) % 3
+    logits = method(images).numpy()
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+    pairs = tf.data.Dataset.from_tensor_slices((images, labels)).batch(4)
+    result = method.evaluate(pairs, verbose=0, return_dict=True)
+    assert result["loss"] == pytest.approx(np.mean(losses), rel=1e-5)
+    right = logits.argmax(1) == labels.numpy()
+    assert result["accuracy"] == pytest.approx(right.mean())
+    masked = {
+        "images": images,
+        "labels": labels,
+        "mask": tf.constant([1.0] * 5 + [0.0] * 5),
+    }
+    result = method.evaluate(
+        tf.data.Dataset.from_tensors(masked), verbose=0, return_dict=True
+    )
+    assert result["accuracy"] == pytest.approx(right[:5].mean())

@@ -88,6 +88,8 @@ class Method(keras.Model):
             ]
             for average, v in zip(self.averages, student.trainable_variables):
                 average.assign(v)
+        self.mean_loss = keras.metrics.Mean("loss")
+        self.mean_accuracy = keras.metrics.Mean("accuracy")
         self.built = True
 
     @property
@@ -255,12 +257,19 @@ class Method(keras.Model):
         return logits
 
     def test_step(self, batch):
-        """One batch of Keras's `evaluate`: its loss and accuracy."""
+        """One batch of Keras's `evaluate`; returns means over all so far.
+
+        Args:
+            batch: as for `train_step`; a `mask` [B] in it weighs the rows.
+        """
         images, labels = self.unpack(batch)
         logits = self.evaluation_logits(images)
+        mask = batch.get("mask") if isinstance(batch, dict) else None
+        self.mean_loss.update_state(cross_entropy(labels, logits), mask)
+        self.mean_accuracy.update_state(hits(labels, logits), mask)
         return {
-            "loss": tf.reduce_mean(cross_entropy(labels, logits)),
-            "accuracy": accuracy(labels, logits),
+            "loss": self.mean_loss.result(),
+            "accuracy": self.mean_accuracy.result(),
         }
 
     def predict_step(self, batch):
@@ -289,5 +298,10 @@ def cross_entropy(labels, logits):
 
 def accuracy(labels, logits):
     """Returns the share of rows where both have their maximum together."""
-    hits = tf.equal(tf.argmax(labels, -1), tf.argmax(logits, -1))
-    return tf.reduce_mean(tf.cast(hits, tf.float32))
+    return tf.reduce_mean(hits(labels, logits))
+
+
+def hits(labels, logits):
+    """Returns 1.0 where both have their maximum together, else 0.0, [B]."""
+    same = tf.equal(tf.argmax(labels, -1), tf.argmax(logits, -1))
+    return tf.cast(same, tf.float32)
