@@ -1,6 +1,6 @@
 # Two commands do everything: make demo, make test.  The rest is convenience.
 .POSIX:
-.PHONY: demo test lint format test-addons clean
+.PHONY: demo test lint format clean
 
 DEMO = runs/demo
 BIN = .venv/bin

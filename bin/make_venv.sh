@@ -13,14 +13,14 @@ is_new_enough() {
 }
 
 python=
-for candidate in ${PYTHON:-} python3 python3.13 python3.12 python3.11; do
+for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11}; do
     if is_new_enough "$candidate"; then
         python=$candidate
         break
     fi
 done
 [ -n "$python" ] || fail "tfnoisy needs Python 3.11 or newer, found" \
-    "$(${PYTHON:-python3} --version 2>&1 || echo none);" \
+    "$(${PYTHON:-python3} --version 2>/dev/null || echo none);" \
     "name one with PYTHON=/path/to/python3.11 make ..."
 
 if ! [ -x .venv/bin/python ] || ! is_new_enough .venv/bin/python; then
