@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from tfnoisy import randomness
+from tfnoisy.nets import weight_decay as decay
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,10 +69,9 @@ class Method(keras.Model):
         self.seed = seed
         self.weight_decay = weight_decay
         if decayed is None:
-            decayed = [
-                v for v in student.trainable_variables if len(v.shape) > 1
-            ]
-        self._decayed = [v.path for v in decayed]
+            decayed = decay.kernels(student)
+        # By name: Keras would take a list of variables for weights of ours.
+        self._decayed = {v.path for v in decayed}
         self.ema_decay = ema_decay
         self.averages = None
         if ema_decay:
@@ -206,13 +206,9 @@ class Method(keras.Model):
         """Returns weight_decay * sum over decayed variables of |w|^2 / 2."""
         if not self.weight_decay:
             return tf.constant(0.0)
-        paths = set(self._decayed)
-        return self.weight_decay * tf.add_n(
-            [
-                tf.nn.l2_loss(tf.convert_to_tensor(v))
-                for v in self.student.trainable_variables
-                if v.path in paths
-            ]
+        variables = self.student.trainable_variables
+        return self.weight_decay * decay.l2(
+            [v for v in variables if v.path in self._decayed]
         )
 
     def minimize(self, loss, tape):
@@ -233,9 +229,9 @@ class Method(keras.Model):
         n = tf.cast(self.step, tf.float32)
         self.optimizer.apply(gradients, variables)
         if self.averages is not None:
-            decay = average_decay(self.ema_decay, n)
+            kept = average_decay(self.ema_decay, n)
             for average, v in zip(self.averages, variables):
-                average.assign_sub((1.0 - decay) * (average - v))
+                average.assign_sub((1.0 - kept) * (average - v))
 
     def evaluation_logits(self, images):
         """Returns the logits [B, C] that the method is judged by.

@@ -23,10 +23,10 @@ def l2(variables):
     Args:
         variables: variables or tensors of any shape; none at all give 0.
     """
-    total = tf.constant(0.0)
+    halves = []
     for variable in variables:
         value = tf.convert_to_tensor(variable)
         if value.dtype != tf.float64:
             value = tf.cast(value, tf.float32)
-        total = tf.cast(total, value.dtype) + tf.nn.l2_loss(value)
-    return total
+        halves.append(tf.nn.l2_loss(value))
+    return tf.add_n(halves) if halves else tf.constant(0.0)
