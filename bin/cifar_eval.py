@@ -7,10 +7,8 @@ is evaluated; it ends when the run has ended, or after one with --once.
 """
 
 import json
-import pathlib
 import sys
 
-import tensorflow as tf
 from absl import flags
 
 from tfnoisy.bin import common
@@ -63,18 +61,9 @@ def main(_):
     for row in rows:
         print(json.dumps({"split": FLAGS.split_name, **row}), flush=True)
         if FLAGS.eval_dir:
-            _summarise(row)
+            evaluate_run.summarise(FLAGS.eval_dir, FLAGS.split_name, row)
         if FLAGS.output_csv_file:
             evaluator.write_features(FLAGS.output_csv_file)
-
-
-def _summarise(row):
-    folder = pathlib.Path(FLAGS.eval_dir).expanduser()
-    with tf.summary.create_file_writer(str(folder)).as_default():
-        for name in ("accuracy", "top5", "loss"):
-            tf.summary.scalar(
-                f"{FLAGS.split_name}/{name}", row[name], step=row["step"]
-            )
 
 
 def run():

@@ -19,7 +19,9 @@ trainer_flags.define(
     max_number_of_steps=39000,
     ema_decay=0.0,
 )
-flags.DEFINE_float("mixup_alpha", 0.0, "Beta parameter of plain mixup.")
+flags.DEFINE_float(
+    "mixup_alpha", 0.0, "Beta parameter of plain mixup.", lower_bound=0.0
+)
 
 FLAGS = flags.FLAGS
 
@@ -40,9 +42,6 @@ def make_method(student, budget):
 
 def main(_):
     """Trains."""
-    trainer_flags.check(
-        FLAGS.mixup_alpha >= 0, "--mixup_alpha must not be negative"
-    )
     name = "mixup" if FLAGS.mixup_alpha else "baseline"
     trainer_flags.train(name, make_method)
 

@@ -7,6 +7,8 @@ favour of fixed drops at steps 19531, 25000 and 30000; so does ours, unless
 --lr_drops is given.
 """
 
+import sys
+
 from absl import flags
 
 from tfnoisy.bin import common, trainer_flags
@@ -34,6 +36,12 @@ flags.DEFINE_float("loss_moving_average_decay", 0.5, "Of the loss percentile.")
 
 FLAGS = flags.FLAGS
 
+_IGNORED_FOR_RESNET101 = (
+    "learning_rate",
+    "learning_rate_decay_factor",
+    "num_epochs_per_decay",
+)
+
 
 def make_method(student, budget):
     """Returns the compiled method that the flags describe."""
@@ -50,18 +58,24 @@ def make_method(student, budget):
         ema_decay=FLAGS.ema_decay,
         seed=FLAGS.seed,
     )
-    fixed = FLAGS.studentnet == "resnet101" and not FLAGS.lr_drops
-    rate = (
-        schedules.mentornet_piecewise()
-        if fixed
-        else trainer_flags.schedule(budget, schedules.exponential_integer)
-    )
+    if FLAGS.studentnet == "resnet101" and not FLAGS.lr_drops:
+        rate = schedules.mentornet_piecewise()
+    else:
+        rate = trainer_flags.schedule(budget, schedules.exponential_integer)
     method.compile(optimizer.TF1Momentum(rate, trainer_flags.momentum()))
     return method
 
 
 def main(_):
     """Trains."""
+    if FLAGS.studentnet == "resnet101" and not FLAGS.lr_drops:
+        for name in _IGNORED_FOR_RESNET101:
+            if FLAGS[name].present:
+                print(
+                    f"--{name} has no effect on resnet101, as in the original:"
+                    " its learning rate drops at fixed steps; see --lr_drops",
+                    file=sys.stderr,
+                )
     trainer_flags.train("mentornet", make_method)
 
 

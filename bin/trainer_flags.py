@@ -10,7 +10,6 @@ import sys
 
 from absl import flags
 
-from tfnoisy import errors
 from tfnoisy.nets import mentornet as mentornet_net
 from tfnoisy.training import distribution, experiment, schedules
 
@@ -21,6 +20,8 @@ _WITHOUT_EFFECT = {
     "master": "TensorFlow 2 has no sessions and no masters",
     "ps_tasks": "there are no parameter servers; see --strategy",
     "task": "there are no worker tasks; see --strategy",
+    "loss_p_precentile": "the original ignored its misspelling too; say "
+    "--loss_p_percentile",
 }
 
 # Flags of this start of the run, not of the run.
@@ -38,7 +39,9 @@ def define(
     ema_decay,
 ):
     """Defines the flags; arguments are the trainer's own defaults."""
-    flags.DEFINE_integer("batch_size", 128, "Examples per step and replica.")
+    flags.DEFINE_integer(
+        "batch_size", 128, "Examples per step and replica.", lower_bound=1
+    )
     flags.DEFINE_string("master", None, "Accepted, without effect.")
     flags.DEFINE_string(
         "data_dir",
@@ -53,25 +56,38 @@ def define(
         "digits, folder, cifar10, cifar100, or any other TFDS data set.",
     )
     flags.DEFINE_string("studentnet", studentnet, "The network to train.")
-    flags.DEFINE_float("learning_rate", 0.1, "The first learning rate.")
+    flags.DEFINE_float(
+        "learning_rate", 0.1, "The first learning rate.", lower_bound=0.0
+    )
     flags.DEFINE_float(
         "learning_rate_decay_factor",
         learning_rate_decay_factor,
         "What each drop multiplies the learning rate by.",
+        lower_bound=0.0,
     )
     flags.DEFINE_float(
         "num_epochs_per_decay",
         num_epochs_per_decay,
         "Passes over the data between two drops.",
+        lower_bound=1e-6,
     )
     flags.DEFINE_integer(
-        "save_summaries_secs", 120, "Seconds between TensorBoard scalars."
+        "save_summaries_secs",
+        120,
+        "Seconds between TensorBoard scalars.",
+        lower_bound=0,
     )
     flags.DEFINE_integer(
-        "save_interval_secs", 1200, "Seconds between checkpoints."
+        "save_interval_secs",
+        1200,
+        "Seconds between checkpoints.",
+        lower_bound=0,
     )
     flags.DEFINE_integer(
-        "max_number_of_steps", max_number_of_steps, "Training steps."
+        "max_number_of_steps",
+        max_number_of_steps,
+        "Training steps.",
+        lower_bound=0,
     )
     flags.DEFINE_integer("ps_tasks", 0, "Accepted, without effect.")
     flags.DEFINE_integer("task", 0, "Accepted, without effect.")
@@ -83,17 +99,30 @@ def define(
         "Fractions of the training, such as 0.5,0.75, at which the learning "
         "rate drops; in place of --num_epochs_per_decay.",
     )
-    flags.DEFINE_float("momentum", None, "0.9, but 0 for inception.")
     flags.DEFINE_float(
-        "weight_decay", None, "Factor of |kernels|^2/2; 2e-4, inception 0."
+        "momentum",
+        None,
+        "0.9, but 0 for inception.",
+        lower_bound=0.0,
+        upper_bound=0.999999,
+    )
+    flags.DEFINE_float(
+        "weight_decay",
+        None,
+        "Factor of |kernels|^2/2; 2e-4, inception 0.",
+        lower_bound=0.0,
     )
     flags.DEFINE_float(
         "ema_decay",
         ema_decay,
         "Of the weights' moving average that is evaluated; 0 for none.",
+        lower_bound=0.0,
+        upper_bound=0.999999,
     )
     flags.DEFINE_string("labels_csv", "", "CSV of path,given_label[,clean].")
-    flags.DEFINE_integer("image_size", 0, "Resize to this side; 0: as is.")
+    flags.DEFINE_integer(
+        "image_size", 0, "Resize to this side; 0: as is.", lower_bound=0
+    )
     flags.DEFINE_string("train_split", "train", "E.g. 'train[:20%]'.")
     flags.DEFINE_string("test_split", "test", "Likewise, for judging.")
     flags.DEFINE_string(
@@ -107,7 +136,11 @@ def define(
         "noise_manifest", "", "A noise_manifest.npz to use again."
     )
     flags.DEFINE_float(
-        "holdout", 0.0, "Share of the noisy data kept for selection."
+        "holdout",
+        0.0,
+        "Share of the noisy data kept for selection.",
+        lower_bound=0.0,
+        upper_bound=0.99,
     )
     flags.DEFINE_string(
         "augment",
@@ -116,17 +149,26 @@ def define(
     )
     flags.DEFINE_integer("seed", 0, "Of everything but the noise.")
     flags.DEFINE_float(
-        "num_epochs", 0.0, "In place of --max_number_of_steps if positive."
+        "num_epochs",
+        0.0,
+        "In place of --max_number_of_steps if positive.",
+        lower_bound=0.0,
     )
     flags.DEFINE_integer(
-        "eval_every", 0, "Steps between evaluations; 0: twenty in all."
+        "eval_every",
+        0,
+        "Steps between evaluations; 0: twenty in all.",
+        lower_bound=0,
     )
     flags.DEFINE_boolean("overwrite", False, "Begin anew in a used folder.")
     flags.DEFINE_enum(
         "strategy", "auto", distribution.STRATEGIES, "Devices to use."
     )
     flags.DEFINE_integer(
-        "num_virtual_devices", 0, "Split the CPU, to try a strategy."
+        "num_virtual_devices",
+        0,
+        "Split the CPU, to try a strategy.",
+        lower_bound=0,
     )
     flags.DEFINE_boolean(
         "deterministic", True, "Deterministic kernels, for exact resumption."
@@ -153,10 +195,23 @@ def define_mentor(*, example_dropout_rates):
         "'rate, count, rate, count, ...', counts in percent of training.",
     )
     flags.DEFINE_integer(
-        "burn_in_epoch", 0, "In percent of training; all weights 1 before."
+        "burn_in_epoch",
+        0,
+        "In percent of training; all weights 1 before.",
+        lower_bound=0,
     )
     flags.DEFINE_float(
-        "loss_p_percentile", 0.7, "The loss percentile of the curriculum."
+        "loss_p_percentile",
+        0.7,
+        "The loss percentile of the curriculum.",
+        lower_bound=0.0,
+        upper_bound=1.0,
+    )
+    flags.DEFINE_string(
+        "loss_p_precentile",
+        None,
+        "Accepted as the original did, without effect: its own scripts "
+        "misspell --loss_p_percentile so.",
     )
 
 
@@ -223,10 +278,13 @@ def train(method, make_method):
         make_method: (student, `experiment.Budget`) -> compiled method.
     """
     for name, reason in _WITHOUT_EFFECT.items():
-        if FLAGS[name].present:
+        if name in FLAGS and FLAGS[name].present:
             print(f"--{name} has no effect: {reason}", file=sys.stderr)
     if FLAGS["device_id"].present:
         distribution.use_gpu(FLAGS.device_id)
+    # google/mentornet padded by 8 pixels where it trained its Inception.
+    if FLAGS.studentnet == "inception" and FLAGS.augment == "mentornet":
+        FLAGS.augment = "mentornet_inception"
     fields = experiment.Experiment.__dataclass_fields__
     values = {name: FLAGS[name].value for name in fields if name in FLAGS}
     values["train_log_dir"] = FLAGS.train_log_dir or experiment.default_folder(
@@ -247,12 +305,6 @@ def train(method, make_method):
         f"{results['steps']} ({test['weights']} weights; best on test "
         f"{results['best_test_accuracy']:.4f}), in {values['train_log_dir']}"
     )
-
-
-def check(condition, message):
-    """Raises a UserError with this message unless the condition holds."""
-    if not condition:
-        raise errors.UserError(message)
 
 
 def _recorded():

@@ -25,6 +25,7 @@ STREAMS = {
             "probe",
             "mentornet",
             "evaluation",
+            "dropout_mixed",
         ]
     )
 }

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfnoisy.methods import mentormix, mentornet
+from tfnoisy.methods import mentormix, mixing, weighting
 from tfnoisy.nets import mentornet as mentornet_net
 from tfnoisy.nets import registry
 from tfnoisy.training import optimizer
@@ -54,7 +54,7 @@ def test_mixing_by_hand():
     np.testing.assert_allclose(lam, [0.7, 0.7, 0.4, 0.1], atol=1e-6)
     x = tf.reshape([1.0, 2.0, 3.0, 4.0], [4, 1, 1, 1])
     y = tf.one_hot([0, 1, 2, 0], 3)
-    images, labels = mentormix.mix(x, y, tf.constant([2, 0, 1, 3]), lam)
+    images, labels = mixing.mix(x, y, tf.constant([2, 0, 1, 3]), lam)
     assert images.shape == (4, 1, 1, 1)
     np.testing.assert_allclose(np.ravel(images), [1.6, 1.7, 2.4, 4.0], 1e-6)
     np.testing.assert_allclose(
@@ -280,6 +280,71 @@ def test_steps_repeat_bit_for_bit_and_differ_by_seed():
     assert any(not np.array_equal(a, b) for a, b in zip(first, other))
 
 
+def test_weights_that_are_no_numbers_end_in_a_loss_that_is_none():
+    method = compiled(second_reweight=False)
+    for v in method.student.trainable_variables:
+        v.assign(v * np.nan)
+    for _ in range(2):
+        logs = method.train_step(batch_of())
+    assert np.isnan(float(logs["loss"]))
+
+
+def test_the_mentor_is_saved_and_never_trained():
+    mentor = mentornet_net.default()
+    before = [v.numpy() for v in mentor.variables]
+    method = compiled(mentor=mentor)
+    for _ in range(2):
+        method.train_step(batch_of())
+    for old, v in zip(before, mentor.variables):
+        np.testing.assert_array_equal(old, v.numpy())
+    saved = {id(v) for v in method.variables}
+    assert {id(v) for v in mentor.variables} <= saved
+    trained = {id(v) for v in method.trainable_variables}
+    assert trained == {id(v) for v in method.student.trainable_variables}
+
+
+def test_partners_are_uniform_in_burn_in():
+    drawn = [
+        mentormix.sample_partners(tf.ones([8]), tf.constant([k, 0]))
+        for k in range(500)
+    ]
+    counts = np.bincount(np.concatenate(drawn), minlength=8)
+    # 500 expected, standard deviation 21.
+    assert np.abs(counts - 500).max() < 95
+
+
+def test_two_replicas_take_the_mean_of_their_steps(two_replicas):
+    batch = batch_of(16)
+    halves = [
+        {name: value[part] for name, value in batch.items()}
+        for part in (slice(0, 8), slice(8, 16))
+    ]
+
+    def updated(train):
+        method = compiled(mixup_alpha=0.0, second_reweight=False)
+        train(method)
+        return [
+            tf.convert_to_tensor(v.value).numpy()
+            for v in method.student.trainable_variables
+        ]
+
+    singles = [
+        updated(lambda method, half=half: method.train_step(half))
+        for half in halves
+    ]
+
+    def mirrored(method):
+        values = two_replicas.experimental_distribute_values_from_function(
+            lambda context: halves[context.replica_id_in_sync_group]
+        )
+        tf.function(lambda: two_replicas.run(method.train_step, (values,)))()
+
+    with two_replicas.scope():
+        both = updated(mirrored)
+    for a, b, c in zip(*singles, both):
+        np.testing.assert_allclose((a + b) / 2, c, atol=1e-6)
+
+
 def test_a_batch_of_one():
     method = compiled()
     logs = method.train_step(batch_of(1))
@@ -305,4 +370,4 @@ def test_defaults_are_the_originals():
     assert method.weigh_individual.loss_p_percentile == 0.7
     assert method.weigh_individual.moving_average_decay == 0.5
     assert compiled(second_reweight=False).weight_decay == 0.0002
-    assert isinstance(method.weigh_mixed, mentornet.Weighting)
+    assert isinstance(method.weigh_mixed, weighting.Weighting)

@@ -5,10 +5,10 @@ import tensorflow as tf
 from tfnoisy.methods import mixing
 
 
-def test_mixup_by_hand():
+def test_one_coefficient_for_all():
     x = tf.reshape([1.0, 2.0, 3.0], [3, 1, 1, 1])
     y = tf.one_hot([0, 1, 2], 3)
-    images, labels = mixing.mixup(x, y, 0.75, [2, 0, 1])
+    images, labels = mixing.mix(x, y, [2, 0, 1], tf.constant(0.75))
     np.testing.assert_allclose(np.ravel(images), [1.5, 1.75, 2.75])
     np.testing.assert_allclose(
         labels, [[0.75, 0, 0.25], [0.25, 0.75, 0], [0, 0.25, 0.75]]

@@ -44,6 +44,7 @@ def test_results_tell_what_was_run(tmp_path):
     assert json.loads((tmp_path / "run/results.json").read_text()) == results
     assert results["method"] == "baseline"
     assert results["steps"] == 6
+    assert results["extended_from"] == []
     assert results["noise"]["spec"] == "symmetric:0.4"
     assert 0.25 < results["noise"]["measured_rate"] < 0.45
     saved = manifest.NoiseManifest.load(tmp_path / "run/noise_manifest.npz")
@@ -94,6 +95,8 @@ def test_more_steps_go_on_where_it_ended(tmp_path):
         describe(tmp_path, eval_every=3, max_number_of_steps=9)
     )
     assert results["steps"] == 9
+    assert results["extended_from"] == [6]
+    assert "prolonged, at step 6\n" in (tmp_path / "flags.flags").read_text()
     lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [3, 6, 9]
 

@@ -117,7 +117,9 @@ def test_bad_weights_are_never_saved(tmp_path):
     method = Corrupting(registry.build("small_cnn", 10, (8, 8, 1)))
     method.compile(optimizer.TF1Momentum(0.05))
     training = make_loop(tmp_path, method, num_steps=1)
-    with pytest.raises(errors.TrainingError, match="not finite after step 1"):
+    with pytest.raises(
+        errors.TrainingError, match="is not finite after step 1"
+    ):
         training.run()
     assert tf.train.latest_checkpoint(str(tmp_path / "checkpoints")) is None
 

@@ -77,9 +77,7 @@ def training_batches(
     ).batch(batch_size, drop_remainder=True)
     if input_context is not None and input_context.num_input_pipelines > 1:
         rows = _batches_of_worker(rows, input_context)
-    images = tf.constant(dataset.images)
-    labels = tf.constant(dataset.given_labels, tf.int32)
-    ids = tf.constant(dataset.ids, tf.int64)
+    images, labels, ids = _on_host(dataset, dataset.given_labels)
 
     def load(row, draws):
         return {
@@ -110,9 +108,7 @@ def evaluation_batches(dataset, augmentation, batch_size, labels=None):
     labels = dataset.given_labels if labels is None else labels
     count = len(dataset)
     batches = -(-count // batch_size)
-    images = tf.constant(dataset.images)
-    labels = tf.constant(labels, tf.int32)
-    ids = tf.constant(dataset.ids, tf.int64)
+    images, labels, ids = _on_host(dataset, labels)
 
     def load(index):
         row = tf.cast(index, tf.int32) * batch_size + tf.range(batch_size)
@@ -130,6 +126,16 @@ def evaluation_batches(dataset, augmentation, batch_size, labels=None):
         .map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         .prefetch(2)
     )
+
+
+def _on_host(dataset, labels):
+    """Returns images, labels and ids as tensors in the host's memory."""
+    with tf.device("CPU:0"):
+        return (
+            tf.constant(dataset.images),
+            tf.constant(labels, tf.int32),
+            tf.constant(dataset.ids, tf.int64),
+        )
 
 
 def _epoch_rows(dataset, num_draws, seed, first_example):

@@ -50,6 +50,7 @@ class Method(keras.Model):
         weight_decay=0.0,
         decayed=None,
         ema_decay=0.0,
+        ema_counts_update=False,
         name=None,
     ):
         """Makes the method around a built student.
@@ -62,6 +63,8 @@ class Method(keras.Model):
                 tions and the final matrix) if None.
             ema_decay: the largest decay of the moving average of the weights,
                 with which the model is then judged; 0 for none.
+            ema_counts_update: whether the decay's warm-up counts the update
+                just made (IEG) or only those before it (MentorMix).
             name: the Keras model's name.
         """
         super().__init__(name=name)
@@ -70,9 +73,10 @@ class Method(keras.Model):
         self.weight_decay = weight_decay
         if decayed is None:
             decayed = decay.kernels(student)
-        # By name: Keras would take a list of variables for weights of ours.
-        self._decayed = {v.path for v in decayed}
+        # By id: Keras would take a list of variables for weights of ours.
+        self._decayed = {id(v) for v in decayed}
         self.ema_decay = ema_decay
+        self.ema_counts_update = ema_counts_update
         self.averages = None
         if ema_decay:
             self.averages = [
@@ -88,8 +92,10 @@ class Method(keras.Model):
             ]
             for average, v in zip(self.averages, student.trainable_variables):
                 average.assign(v)
-        self.mean_loss = keras.metrics.Mean("loss")
-        self.mean_accuracy = keras.metrics.Mean("accuracy")
+        # Not named like a step's logs: Keras would report them in place of
+        # those.
+        self.mean_loss = keras.metrics.Mean("mean_loss")
+        self.mean_accuracy = keras.metrics.Mean("mean_accuracy")
         self.built = True
 
     @property
@@ -186,7 +192,8 @@ class Method(keras.Model):
         """A training-mode pass that leaves the moving statistics alone.
 
         Batch normalisation uses the batch's own moments, and what it would
-        have stored is dropped.
+        have stored is dropped; so is the count of a dropout layer, which drops
+        in the tracked pass of the same step what it drops here.
 
         Args:
             images: [B, H, W, C].
@@ -208,7 +215,7 @@ class Method(keras.Model):
             return tf.constant(0.0)
         variables = self.student.trainable_variables
         return self.weight_decay * decay.l2(
-            [v for v in variables if v.path in self._decayed]
+            [v for v in variables if id(v) in self._decayed]
         )
 
     def minimize(self, loss, tape):
@@ -229,6 +236,7 @@ class Method(keras.Model):
         n = tf.cast(self.step, tf.float32)
         self.optimizer.apply(gradients, variables)
         if self.averages is not None:
+            n += float(self.ema_counts_update)
             kept = average_decay(self.ema_decay, n)
             for average, v in zip(self.averages, variables):
                 average.assign_sub((1.0 - kept) * (average - v))
@@ -282,7 +290,7 @@ def average_decay(ema_decay, n):
 
     Args:
         ema_decay: the largest decay.
-        n: float, the number of updates before this one.
+        n: float, the number of updates before this one, or with it.
     """
     return tf.minimum(ema_decay, (1.0 + n) / (10.0 + n))
 

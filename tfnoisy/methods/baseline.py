@@ -41,13 +41,13 @@ class Baseline(base.Method):
         """
         images, labels = self.unpack(batch)
         if self.mixup_alpha > 0:
-            images, labels = mixing.mixup(
+            images, labels = mixing.mix(
                 images,
                 labels,
-                mixing.beta(self.draw_seed("mix"), [], self.mixup_alpha),
                 mixing.permutation(
                     self.draw_seed("partner"), tf.shape(images)[0]
                 ),
+                mixing.beta(self.draw_seed("mix"), [], self.mixup_alpha),
             )
         with tf.GradientTape() as tape:
             logits = self.student(images, training=True)

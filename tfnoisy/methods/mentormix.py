@@ -22,13 +22,15 @@ What the code does that the paper does not say:
   weight_decay * |kernels|^2 / 2 on an unweighted mean.
 - The weights' moving average is what is evaluated, with raw statistics.
 
-Deviations: none in the mathematics.  The original's summary thread re-ran
-the step's statistics on extra batches; ours does not.
+Deviations: the original shuffled in a buffer of 128 to 256 examples, here every
+epoch is a full permutation; and its summary thread re-ran the statistics of the
+step on extra batches.  With several replicas each takes percentile, weights
+and partners from its own batch, and the moving averages are the mean of theirs.
 """
 
 import tensorflow as tf
 
-from tfnoisy.methods import base, mentornet, mixing
+from tfnoisy.methods import base, mixing, weighting
 
 
 def partner_logits(weights):
@@ -46,12 +48,12 @@ def sample_partners(weights, seed):
     Returns:
         int32 [B], values in 0..B-1; an example may be its own partner.
     """
-    return tf.random.stateless_categorical(
-        partner_logits(weights)[None],
-        tf.shape(weights)[0],
-        seed,
-        dtype=tf.int32,
+    size = tf.shape(weights)[0]
+    drawn = tf.random.stateless_categorical(
+        partner_logits(weights)[None], size, seed, dtype=tf.int32
     )[0]
+    # Weights that are not numbers draw B; the loss will say what is wrong.
+    return tf.minimum(drawn, size - 1)
 
 
 def mixing_coefficients(draws, weights, soft=False):
@@ -70,23 +72,6 @@ def mixing_coefficients(draws, weights, soft=False):
     if soft:
         return weights * larger + (1.0 - weights) * (1.0 - larger)
     return tf.where(weights < 0.5, 1.0 - larger, larger)
-
-
-def mix(images, labels, partners, coefficients):
-    """Returns the mixed images [B, H, W, C] and labels [B, C].
-
-    Args:
-        images: [B, H, W, C].
-        labels: [B, C].
-        partners: int [B].
-        coefficients: lam, [B], the share of the example itself.
-    """
-    per_image = tf.reshape(coefficients, [-1, 1, 1, 1])
-    per_label = coefficients[:, None]
-    return (
-        per_image * images + (1.0 - per_image) * tf.gather(images, partners),
-        per_label * labels + (1.0 - per_label) * tf.gather(labels, partners),
-    )
 
 
 class MentorMix(base.Method):
@@ -112,13 +97,13 @@ class MentorMix(base.Method):
 
         Args:
             student: a built `keras.Model`, images -> logits.
-            mentor: the MentorNet, see `mentornet.Weighting`.
+            mentor: the MentorNet, see `weighting.Weighting`.
             num_steps: T, of which e is the percentage.
             loss_p_percentile: p in [0, 1].
             mixup_alpha: Beta(alpha, alpha); 0 or less for no mixing.
             second_reweight: weigh the mixed losses too.
             burn_in_epoch: in percent of the training.
-            example_dropout_rates: see `mentornet.dropout_schedule`.
+            example_dropout_rates: see `weighting.dropout_schedule`.
             soft_lambda: the paper's mixing coefficient.
             weight_decay: used only without the second weighting.
             ema_decay: of the weights that are evaluated.
@@ -130,12 +115,13 @@ class MentorMix(base.Method):
             ema_decay=ema_decay,
             **kwargs,
         )
+        self.mentor = mentor
         self.num_steps = num_steps
         self.mixup_alpha = mixup_alpha
         self.second_reweight = second_reweight
         self.soft_lambda = soft_lambda
         self.weigh_individual, self.weigh_mixed = (
-            mentornet.Weighting(
+            weighting.Weighting(
                 mentor,
                 loss_p_percentile=loss_p_percentile,
                 burn_in_epoch=burn_in_epoch,
@@ -144,7 +130,7 @@ class MentorMix(base.Method):
             )
             for name in ("individual", "mixed")
         )
-        self.utilisation = mentornet.Utilisation()
+        self.utilisation = weighting.Utilisation()
 
     def train_step(self, batch):
         """One step, in the order of the paper's algorithm 1.
@@ -153,11 +139,12 @@ class MentorMix(base.Method):
             batch: {images [B, H, W, C], labels [B] or [B, C]}, or the pair.
 
         Returns:
-            Scalars: loss, accuracy (of the first pass, on the given labels),
-            data_util, percentile, the moving averages, weight_sum.
+            Scalars: loss (with decay), mixed_loss (without), accuracy (of the
+            first pass, on the given labels), data_util, the percentiles and
+            their moving averages, weight_sum.
         """
         images, labels = self.unpack(batch)
-        epoch = mentornet.training_percentage(self.step, self.num_steps)
+        epoch = weighting.training_percentage(self.step, self.num_steps)
 
         logits = self.forward_untracked(images)
         losses = base.cross_entropy(labels, logits)
@@ -170,19 +157,23 @@ class MentorMix(base.Method):
             mixed_logits = self.student(mixed_images, training=True)
             mixed_losses = base.cross_entropy(mixed_labels, mixed_logits)
             if self.second_reweight:
-                v, q = self.weigh_mixed.weigh(
-                    mixed_losses, epoch, self.draw_seed("mentornet")
+                v, mixed_q = self.weigh_mixed.weigh(
+                    mixed_losses, epoch, self.draw_seed("dropout_mixed")
                 )
-                loss = tf.reduce_mean(v * mixed_losses)
+                mixed_loss = tf.reduce_mean(v * mixed_losses)
             else:
-                loss = tf.reduce_mean(mixed_losses) + self.decay_loss()
+                mixed_q = 0.0
+                mixed_loss = tf.reduce_mean(mixed_losses)
+            loss = mixed_loss + self.decay_loss()
         data_util = self.utilisation.count(v, self.step)
         self.minimize(loss, tape)
         return {
             "loss": loss,
+            "mixed_loss": mixed_loss,
             "accuracy": base.accuracy(labels, logits),
             "data_util": data_util,
             "percentile": q,
+            "percentile_mixed": tf.convert_to_tensor(mixed_q),
             "moving_average_individual": tf.convert_to_tensor(
                 self.weigh_individual.moving_average
             ),
@@ -205,7 +196,7 @@ class MentorMix(base.Method):
         draws = mixing.beta(
             self.draw_seed("mix"), [tf.shape(weights)[0]], self.mixup_alpha
         )
-        return mix(
+        return mixing.mix(
             images,
             labels,
             sample_partners(weights, self.draw_seed("partner")),

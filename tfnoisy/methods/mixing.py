@@ -3,19 +3,23 @@
 import tensorflow as tf
 
 
-def mixup(images, labels, coefficient, partners):
+def mix(images, labels, partners, coefficients):
     """Returns lam * (x, y) + (1 - lam) * (x, y)[partners].
 
     Args:
         images: [B, H, W, C].
         labels: [B, C].
-        coefficient: lam, a scalar in [0, 1].
         partners: int [B].
+        coefficients: lam in [0, 1], [B] or one scalar for all.
     """
-    return tuple(
-        coefficient * z + (1.0 - coefficient) * tf.gather(z, partners)
-        for z in (images, labels)
-    )
+
+    def mixed(z):
+        lam = coefficients
+        if coefficients.shape.rank:
+            lam = tf.reshape(lam, [-1] + [1] * (z.shape.rank - 1))
+        return lam * z + (1.0 - lam) * tf.gather(z, partners)
+
+    return mixed(images), mixed(labels)
 
 
 def beta(seed, shape, alpha):

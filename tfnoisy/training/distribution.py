@@ -17,12 +17,16 @@ def make_strategy(name="auto", num_virtual_devices=0):
             devices, to try a distributed run without GPUs.
 
     Raises:
-        UserError: for an unknown name, or if TensorFlow has already started
-            with other devices.
+        UserError: for an unknown name, a negative number, or if TensorFlow
+            has already started with other devices.
     """
     if name not in STRATEGIES:
         raise errors.UserError(
             f"no strategy {name!r}; there are {', '.join(STRATEGIES)}"
+        )
+    if num_virtual_devices < 0:
+        raise errors.UserError(
+            f"--num_virtual_devices={num_virtual_devices} must be 0 or more"
         )
     if num_virtual_devices:
         _split_cpu(num_virtual_devices)

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfnoisy import errors
 from tfnoisy.augment import standard
-from tfnoisy.methods import base, mentornet
+from tfnoisy.methods import base, weighting
 from tfnoisy.nets import registry
 from tfnoisy.training import (
     evaluation,
@@ -48,10 +48,12 @@ class RunEvaluator:
         options = run_data.DataOptions.from_flags(
             {**values, "noise_manifest": str(self.folder.manifest)}
         )
+        labels = None
         if split_name.partition("[")[0] == "train":
             self.dataset = run_data.load(options).train
         else:
             self.dataset = run_data.load_split(options, split_name)
+            labels = self.dataset.clean_labels
         shape = self.dataset.images.shape[1:]
         self.augmentation = standard.get(
             options.augment, shape, self.dataset.mirror
@@ -67,6 +69,7 @@ class RunEvaluator:
             self.augmentation,
             batch_size,
             tf.distribute.get_strategy(),
+            labels,
         )
 
     def latest(self, best=False):
@@ -77,7 +80,7 @@ class RunEvaluator:
     def __call__(self, checkpoint):
         """Returns {step, accuracy, top5, loss, weights} of a checkpoint."""
         saved = self.method.checkpoint(evaluation_only=True)
-        saved.restore(checkpoint).expect_partial()
+        saved.restore(checkpoint).assert_existing_objects_matched()
         return {
             "step": int(self.method.step),
             **self._evaluate(),
@@ -143,7 +146,7 @@ class RunEvaluator:
         ).numpy()
         # Checkpoints are numbered by their step, the last one by T.
         percentage = int(
-            mentornet.training_percentage(self.method.step, self.num_steps())
+            weighting.training_percentage(self.method.step, self.num_steps())
         )
         rows = zip(data.ids, data.given_labels, data.clean_labels, losses)
         with pathlib.Path(path).open("w") as file:
@@ -175,3 +178,13 @@ def find_run(checkpoint_dir):
         f"--checkpoint_dir={checkpoint_dir} is no run folder of tfnoisy (it "
         "has no flags.flags)"
     )
+
+
+def summarise(folder, split_name, row):
+    """Adds an evaluation to the TensorBoard scalars in a folder."""
+    folder = str(pathlib.Path(folder).expanduser())
+    with tf.summary.create_file_writer(folder).as_default():
+        for name in ("accuracy", "top5", "loss"):
+            tf.summary.scalar(
+                f"{split_name}/{name}", row[name], step=row["step"]
+            )

@@ -21,7 +21,7 @@ from tfnoisy.nets import registry
 from tfnoisy.training import distribution, evaluation, run_data, run_folder
 from tfnoisy.training import loop as training_loop
 
-# How many training examples the memorisation is measured on.
+# On how many training examples at most the memorisation is measured.
 _SAMPLE = 5000
 
 
@@ -145,6 +145,7 @@ def run(experiment):
     print(data.manifest.describe(), file=sys.stderr)
     history = loop.run()
     results = _results(experiment, method, budget, data, history)
+    results["extended_from"] = folder.extended_from()
     folder.write_results(results)
     return results
 
@@ -195,8 +196,11 @@ def _open(folder, experiment, manifest):
     if experiment.overwrite:
         folder.clear()
     folder.path.mkdir(parents=True, exist_ok=True)
+    ended = folder.extended_from()
+    if folder.read_results():
+        ended.append(folder.read_results()["steps"])
+    folder.write_flags(experiment.flags, experiment.command, ended)
     folder.results.unlink(missing_ok=True)
-    folder.write_flags(experiment.flags, experiment.command)
     manifest.save(folder.manifest)
 
 
@@ -261,11 +265,12 @@ def _holdout(history, data):
 def _memorised(experiment, method, data):
     """How much of the training labels, and of the wrong ones, is fitted.
 
-    By the evaluated weights, on at most `_SAMPLE` random examples: a wide
-    network on a CPU would else spend longer here than a user would wait.
+    By the evaluated weights, on at most `_SAMPLE` random examples and no more
+    than the test has: it must not cost what the run would not.
     """
     chosen = run_data.by_lot(data.train, "evaluation", experiment.seed)
-    sample = data.train.take(np.sort(chosen[:_SAMPLE]))
+    count = min(_SAMPLE, len(data.test))
+    sample = data.train.take(np.sort(chosen[:count]))
     logits = evaluation.predict_logits(
         method, sample, data.augmentation, experiment.eval_batch_size
     )

@@ -109,7 +109,7 @@ class Loop:
         history = self.folder.keep_metrics_until(step)
         self._seconds_before = history[-1]["seconds"] if history else 0.0
         self._started = self._saved = self._summarised = time.monotonic()
-        self._examples_before_start = step
+        self._steps_before_start = step
         with (
             tf.summary.create_file_writer(
                 str(self.folder.tensorboard)
@@ -149,6 +149,7 @@ class Loop:
                 self._evaluate(step, bar)
                 shown = 0.0
             elif time.monotonic() - self._saved > self.save_interval_secs:
+                self._collect(step)
                 self._save(self.last_checkpoints, step)
             if time.monotonic() - shown > 0.5 or step == last_step:
                 self._show(step, bar)
@@ -219,11 +220,12 @@ class Loop:
         )
         now = time.monotonic()
         if now - self._summarised > self.save_summaries_secs:
-            self._summarise(step, logs)
+            rate = {"learning_rate": self._learning_rate(step - 1)}
+            self._summarise(step, {**logs, **rate})
 
     def images_per_second(self, step):
         """Returns training images per second since this process began."""
-        steps = step - self._examples_before_start
+        steps = step - self._steps_before_start
         per_step = self.data.batch_size * self.strategy.num_replicas_in_sync
         return steps * per_step / (time.monotonic() - self._started)
 
@@ -248,15 +250,20 @@ class Loop:
         return float(rate(step) if callable(rate) else rate)
 
     def _save(self, manager, step):
-        weights = self.method.student.trainable_variables
+        values = [
+            tf.convert_to_tensor(v.value)
+            for v in [*self.method.variables, *self.method.optimizer.variables]
+        ]
         finite = [
-            tf.reduce_all(tf.math.is_finite(tf.convert_to_tensor(w.value)))
-            for w in weights
+            tf.reduce_all(tf.math.is_finite(value))
+            for value in values
+            if value.dtype.is_floating
         ]
         if not all(finite):
             raise errors.TrainingError(
-                f"a weight is not finite after step {step}; "
-                f"{manager.latest_checkpoint} is the last good checkpoint; "
+                f"a variable is not finite after step {step}; "
+                f"the last good checkpoint is "
+                f"{manager.latest_checkpoint or 'none, it was too early'}; "
                 "a smaller --learning_rate usually helps"
             )
         manager.save(checkpoint_number=step)

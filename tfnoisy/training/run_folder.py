@@ -15,6 +15,8 @@ import shutil
 
 from tfnoisy import errors
 
+_EXTENDED = "# This run had ended and was then prolonged, at step "
+
 
 class RunFolder:
     """The paths of one run and the small files in them."""
@@ -49,14 +51,28 @@ class RunFolder:
         pairs = (line[2:].partition("=") for line in lines if line[:2] == "--")
         return {name: value for name, _, value in pairs}
 
-    def write_flags(self, values, command):
+    def extended_from(self):
+        """Returns the steps at which the run had ended and was prolonged."""
+        if not self.flags.exists():
+            return []
+        lines = self.flags.read_text().splitlines()
+        return [
+            int(line.removeprefix(_EXTENDED))
+            for line in lines
+            if line.startswith(_EXTENDED)
+        ]
+
+    def write_flags(self, values, command, extended_from=()):
         """Writes the flag file that reruns the run.
 
         Args:
             values: {flag name: value as text}.
             command: the script's name, for the comment.
+            extended_from: see `extended_from`; until then the run's schedules
+                were those of fewer steps, which the file says.
         """
         lines = [f"# {command} --flagfile={self.flags}"]
+        lines += [f"{_EXTENDED}{steps}" for steps in extended_from]
         lines += [f"--{name}={value}" for name, value in values.items()]
         self._replace(self.flags, "\n".join(lines) + "\n")
 
@@ -135,9 +151,10 @@ def compare_flags(folder, values):
     )
     if not differing:
         return True
+    # From none to some --num_epochs is another way to count, not more.
     longer = all(
         name in LENGTH
-        and float(values.get(name) or 0) > float(before.get(name) or 0)
+        and 0 < float(before.get(name) or 0) < float(values.get(name) or 0)
         for name in differing
     )
     if longer:
