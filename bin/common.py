@@ -54,9 +54,11 @@ def run(main):
 
 def _parse(argv):
     try:
-        return flags.FLAGS([_resolve_flagfile(word) for word in argv])
+        return flags.FLAGS(_resolve_flagfiles(argv))
     except (flags.Error, errors.UserError) as error:
         _exit(str(error))
+    except UnicodeDecodeError:
+        _exit("a file given as --flagfile is not text")
 
 
 def _guarded(main, argv):
@@ -73,17 +75,27 @@ def _guarded(main, argv):
         sys.exit(130)
 
 
-def _resolve_flagfile(word):
-    name, equals, value = word.partition("=")
-    if name.lstrip("-") != "flagfile" or not equals or name[:1] != "-":
-        return word
-    if pathlib.Path(value).expanduser().exists():
-        return word
+def _resolve_flagfiles(argv):
+    """Returns the words with the paths of shipped flag files in place."""
+    words = []
+    for word in argv:
+        name, equals, value = word.partition("=")
+        if name in ("-flagfile", "--flagfile") and equals:
+            word = f"{name}={_flag_file(value)}"
+        elif words and words[-1] in ("-flagfile", "--flagfile"):
+            word = str(_flag_file(word))
+        words.append(word)
+    return words
+
+
+def _flag_file(path):
+    if pathlib.Path(path).expanduser().exists():
+        return path
     try:
-        return f"{name}={resources.shipped(value)}"
+        return resources.shipped(path)
     except FileNotFoundError:
         raise errors.UserError(
-            f"no flag file {value}, neither here nor among those shipped"
+            f"no flag file {path}, neither here nor among those shipped"
         ) from None
 
 

@@ -24,6 +24,9 @@ _WITHOUT_EFFECT = {
     "--loss_p_percentile",
 }
 
+# TensorFlow's stateless generators take 32 bits.
+_LARGEST_SEED = 2**31 - 1
+
 # Flags of this start of the run, not of the run.
 _NOT_RECORDED = {*_WITHOUT_EFFECT, "device_id", "overwrite"}
 
@@ -131,7 +134,9 @@ def define(
         "symmetric:R, symmetric_exclusive:R, asymmetric:R, pairflip:R, "
         "instance:R, openset:R, human:SET, dividemix_sym:R or none.",
     )
-    flags.DEFINE_integer("noise_seed", 0, "Seed of the noise.")
+    flags.DEFINE_integer(
+        "noise_seed", 0, "Seed of the noise.", 0, _LARGEST_SEED
+    )
     flags.DEFINE_string(
         "noise_manifest", "", "A noise_manifest.npz to use again."
     )
@@ -147,7 +152,9 @@ def define(
         augment,
         "standard, mentormix, mentornet, mentornet_inception or none.",
     )
-    flags.DEFINE_integer("seed", 0, "Of everything but the noise.")
+    flags.DEFINE_integer(
+        "seed", 0, "Of everything but the noise.", 0, _LARGEST_SEED
+    )
     flags.DEFINE_float(
         "num_epochs",
         0.0,

@@ -199,8 +199,9 @@ def _open(folder, experiment, manifest):
     ended = folder.extended_from()
     if folder.read_results():
         ended.append(folder.read_results()["steps"])
-    folder.write_flags(experiment.flags, experiment.command, ended)
+    # In this order: a run killed in between must not count as finished.
     folder.results.unlink(missing_ok=True)
+    folder.write_flags(experiment.flags, experiment.command, ended)
     manifest.save(folder.manifest)
 
 

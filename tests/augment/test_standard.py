@@ -1,0 +1,248 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfnoisy import errors, randomness
+from tfnoisy.augment import standard
+
+# The largest draw of `stateless_uniform`.
+ALMOST_ONE = np.float32(1.0 - 2.0**-23)
+
+
+def draws_of(count, columns, seed=0):
+    return randomness.uniform_by_id(seed, "augment", count, columns)
+
+
+def random_images(count, height=8, width=8, channels=3, seed=0):
+    generator = np.random.default_rng(seed)
+    shape = (count, height, width, channels)
+    return generator.integers(0, 256, shape, np.uint8)
+
+
+def padded_by_hand(image, padding):
+    return np.pad(image, [[padding] * 2, [padding] * 2, [0, 0]])
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (6, 9, 3)])
+@pytest.mark.parametrize("mirror", [True, False])
+def test_every_offset_and_flip_is_numpys_crop(shape, mirror):
+    padding = 2
+    height, width, _ = shape
+    draws, expected = [], []
+    image = random_images(1, *shape)[0]
+    for y in range(2 * padding + 1):
+        for x in range(2 * padding + 1):
+            for flip in (0.0, 0.4999, 0.5, ALMOST_ONE):
+                draws.append([(y + 0.5) / 5, (x + 0.5) / 5, flip])
+                crop = padded_by_hand(image, padding)
+                crop = crop[y : y + height, x : x + width]
+                flipped = mirror and flip < 0.5
+                expected.append(crop[:, ::-1] if flipped else crop)
+    found = standard.crop_and_flip(
+        tf.constant(np.stack([image] * len(draws))),
+        tf.constant(draws, tf.float32),
+        padding,
+        mirror,
+    )
+    assert found.dtype == tf.uint8
+    assert found.shape == (len(draws), *shape)
+    np.testing.assert_array_equal(found, expected)
+
+
+def offsets_of(draws, padding):
+    """The (y, x) at which each draw crops, found with a single bright pixel."""
+    side = 2 * padding + 1
+    image = np.zeros((1, side, side, 1), np.uint8)
+    image[0, padding, padding] = 1
+    cropped = standard.crop_and_flip(
+        tf.repeat(tf.constant(image), len(draws), 0), draws, padding, False
+    )
+    found, y, x, _ = np.nonzero(cropped.numpy())
+    assert len(found) == len(draws)
+    return 2 * padding - y, 2 * padding - x
+
+
+@pytest.mark.parametrize("padding", [1, 2, 4, 8])
+def test_offsets_are_uniform_and_all_reached(padding):
+    side = 2 * padding + 1
+    edges = np.arange(side * 40, dtype=np.float32) / (side * 40)
+    grid = np.stack([edges + 1e-6, edges[::-1] + 1e-6, edges], axis=1)
+    for offsets in offsets_of(tf.constant(grid), padding):
+        np.testing.assert_array_equal(np.bincount(offsets), [40] * side)
+
+    count = 4000
+    y, x = offsets_of(draws_of(count, 3), padding)
+    for offsets in (y, x):
+        share = np.bincount(offsets, minlength=side) / count
+        spread = np.sqrt((1 - 1 / side) / side / count)
+        np.testing.assert_allclose(share, 1 / side, atol=4.5 * spread)
+    assert abs(np.corrcoef(y, x)[0, 1]) < 0.07
+
+
+@pytest.mark.parametrize("padding", [1, 2, 4, 8, 28])
+def test_the_largest_draw_gives_the_last_offset(padding):
+    draws = tf.fill([1, 3], ALMOST_ONE)
+    y, x = offsets_of(draws, padding)
+    assert (y[0], x[0]) == (2 * padding, 2 * padding)
+
+
+@pytest.mark.parametrize(
+    "name, side, padding",
+    [
+        ("standard", 32, 4),
+        ("standard", 28, 4),
+        ("standard", 8, 1),
+        ("standard", 64, 8),
+        ("mentormix", 32, 2),
+        ("mentormix", 8, 1),
+        ("mentornet", 32, 2),
+        ("mentornet_inception", 32, 8),
+        ("mentornet_inception", 8, 2),
+        ("none", 32, 0),
+    ],
+)
+def test_padding_of_each_view(name, side, padding):
+    augmentation = standard.get(name, (side, side, 3))
+    draws = np.full((1, augmentation.num_draws), 0.5, np.float32)
+    draws[:, :2] = 0.0  # the upper left corner
+    white = tf.fill([1, side, side, 3], tf.constant(255, tf.uint8))
+    view = augmentation.train(white, tf.constant(draws)).numpy()[0]
+    dark = view[..., 0] < view[-1, -1, 0]
+    expected = np.zeros((side, side), bool)
+    expected[:padding] = expected[:, :padding] = True
+    np.testing.assert_array_equal(dark, expected)
+
+
+@pytest.mark.parametrize(
+    "name", ["standard", "mentormix", "mentornet", "mentornet_inception"]
+)
+def test_without_mirror_nothing_is_flipped(name):
+    # An image that grows brighter to the right keeps doing so.
+    shape = (300, 32, 32, 1)
+    ramp = np.arange(60, 188, 4, dtype=np.uint8)
+    images = tf.constant(np.broadcast_to(ramp[:, None], shape))
+    for mirror, shares in ((False, (1.0, 1.0)), (True, (0.4, 0.6))):
+        augmentation = standard.get(name, shape[1:], mirror)
+        draws = draws_of(shape[0], augmentation.num_draws)
+        view = augmentation.train(images, draws).numpy()
+        rising = view[:, 16, 20, 0] > view[:, 16, 12, 0]
+        assert shares[0] <= rising.mean() <= shares[1]
+
+
+def adjusted_by_tensorflow(image, draws):
+    """One image, with TensorFlow's own operations in the original's order."""
+    brightness = (-32.0 + 64.0 * draws[3]) / 255.0
+    saturation, hue = 0.5 + draws[4], -0.2 + 0.4 * draws[5]
+    contrast = 0.5 + draws[6]
+    x = tf.cast(image, tf.float32) / 255.0
+    x = tf.image.adjust_brightness(x, brightness)
+    if draws[7] >= 0.5:
+        x = tf.image.adjust_contrast(x, contrast)
+    if image.shape[-1] == 3:
+        x = tf.image.adjust_saturation(x, saturation)
+        x = tf.image.adjust_hue(x, hue)
+    if draws[7] < 0.5:
+        x = tf.image.adjust_contrast(x, contrast)
+    return tf.clip_by_value(x, 0.0, 1.0)
+
+
+def hard_images():
+    """Images that leave [0, 1] between two adjustments, and plain ones."""
+    images = random_images(48, 12, 12)
+    images[:8] = 255 * (images[:8] > 127)
+    images[8:12], images[12:16] = 0, 255
+    images[16:20] = images[16:20, ..., :1]
+    images[20:28] //= 8
+    images[28:36] = 255 - images[28:36] // 8
+    images[36:] = standard.crop_and_flip(images[36:], draws_of(12, 3), 2)
+    return images
+
+
+@pytest.mark.parametrize("channels", [3, 1])
+@pytest.mark.parametrize("last", [True, False])
+def test_jitter_is_tensorflows_image_by_image(channels, last):
+    images = hard_images()[..., :channels]
+    draws = draws_of(len(images), 8, seed=channels).numpy()
+    # The ends of the ranges, too.
+    draws[::6, 3:7] = ALMOST_ONE
+    draws[1::6, 3:7] = 0.0
+    draws[2::6, 3:7] = [0.0, ALMOST_ONE, 0.0, ALMOST_ONE]
+    draws[:, 7] = draws[:, 7] / 2 + (0.0 if last else 0.5)
+    found = standard.colour_jitter(tf.constant(images), tf.constant(draws))
+    expected = [adjusted_by_tensorflow(*both) for both in zip(images, draws)]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert found.shape == images.shape
+    # The comparison means something: the images did change.
+    change = abs(found.numpy() - images / 255.0).reshape(len(images), -1)
+    assert np.median(change.max(1)) > 0.05
+
+
+def test_both_orders_of_the_jitter_occur_and_differ():
+    images = tf.constant(np.repeat(random_images(1), 400, 0))
+    draws = np.full((400, 8), 0.9, np.float32)
+    draws[:, 7] = draws_of(400, 8)[:, 7]
+    views = standard.colour_jitter(images, tf.constant(draws)).numpy()
+    first = np.isclose(views, views[0], atol=1e-6).all(axis=(1, 2, 3))
+    assert 0.4 < first.mean() < 0.6
+    others = views[~first]
+    assert np.ptp(others, axis=0).max() < 1e-6
+    assert abs(others[0] - views[0]).max() > 0.01
+
+
+def test_padding_is_jittered_too():
+    # mentormix.md, 7.2: the padding is black before the jitter.
+    augmentation = standard.get("mentormix", (32, 32, 3))
+    draws = np.full((1, 8), 0.5, np.float32)
+    draws[0, :3], draws[0, 3] = [0.0, 0.0, 0.9], ALMOST_ONE
+    images = tf.fill([1, 32, 32, 3], tf.constant(100, tf.uint8))
+    view = augmentation.train(images, tf.constant(draws)).numpy()
+    np.testing.assert_allclose(view[0, 0, 0], 2 * 32 / 255 - 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", ["standard", "mentormix", "none"])
+def test_range_of_the_training_views(name, channels):
+    # mentormix.md, oracle 19.
+    images = random_images(64, 8, 8, channels)
+    augmentation = standard.get(name, images.shape[1:])
+    draws = draws_of(64, augmentation.num_draws)
+    view = augmentation.train(tf.constant(images), draws).numpy()
+    assert view.dtype == np.float32 and view.shape == images.shape
+    assert view.min() == -1.0 and view.max() == 1.0
+
+
+@pytest.mark.parametrize("name", ["standard", "mentormix", "none"])
+def test_evaluation_maps_0_and_255_to_the_ends(name):
+    # mentormix.md, oracle 19.
+    images = np.array([0, 255, 51], np.uint8).reshape(1, 1, 3, 1)
+    view = standard.get(name, (1, 3, 1)).evaluate(tf.constant(images))
+    np.testing.assert_array_equal(np.ravel(view)[:2], [-1.0, 1.0])
+    np.testing.assert_allclose(np.ravel(view)[2], -0.6, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["mentornet", "mentornet_inception"])
+def test_per_image_standardisation(name):
+    # mentormix.md, oracle 19: mean 0 and standard deviation 1.
+    images = random_images(5, 32, 32, 3)
+    images[4] = 77  # no deviation to divide by
+    augmentation = standard.get(name, images.shape[1:])
+    view = augmentation.evaluate(tf.constant(images)).numpy()
+    np.testing.assert_allclose(view.mean((1, 2, 3)), 0.0, atol=1e-5)
+    np.testing.assert_allclose(view[:4].std((1, 2, 3)), 1.0, atol=1e-5)
+    np.testing.assert_array_equal(view[4], 0.0)
+    # In training the padding takes part in the moments.
+    view = augmentation.train(tf.constant(images), draws_of(5, 3)).numpy()
+    np.testing.assert_allclose(view.mean((1, 2, 3)), 0.0, atol=1e-5)
+    np.testing.assert_allclose(view[:4].std((1, 2, 3)), 1.0, atol=1e-5)
+
+
+def test_none_is_the_evaluation_view():
+    images = tf.constant(random_images(3))
+    augmentation = standard.get("none", (8, 8, 3))
+    view = augmentation.train(images, draws_of(3, augmentation.num_draws))
+    np.testing.assert_array_equal(view, augmentation.evaluate(images))
+
+
+def test_an_unknown_name_is_the_users_mistake():
+    with pytest.raises(errors.UserError, match=r"'cutout'.*standard.*none"):
+        standard.get("cutout", (32, 32, 3))

@@ -1,0 +1,262 @@
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfnoisy import randomness
+from tfnoisy.augment import standard
+from tfnoisy.datasets import dataset as dataset_lib
+from tfnoisy.datasets import pipeline
+
+
+def make_dataset(ids, shape=(4, 4, 3)):
+    """A data set whose images are functions of the ids."""
+    ids = np.asarray(ids)
+    images = np.stack(
+        [np.random.default_rng(i).integers(0, 256, shape, "u1") for i in ids]
+    )
+    return dataset_lib.ImageDataset(
+        name="toy",
+        images=images,
+        given_labels=ids % 3,
+        clean_labels=ids % 2,
+        ids=ids,
+        class_names=("a", "b", "c"),
+    )
+
+
+def seen(images, draws):
+    """A view that shows the image's first channel mean and its draws."""
+    mean = tf.reduce_mean(tf.cast(images, tf.float32), axis=[1, 2, 3])
+    return tf.concat([mean[:, None], draws], axis=1)
+
+
+SEEN = standard.Augmentation("seen", 2, seen, seen)
+
+
+def stream(ids=range(10), batch_size=4, seed=0, augmentation=SEEN, **kwargs):
+    dataset = ids if hasattr(ids, "images") else make_dataset(ids)
+    return pipeline.training_batches(
+        dataset, augmentation, batch_size, seed, **kwargs
+    )
+
+
+def take(batches, count):
+    return [
+        {name: value.numpy() for name, value in batch.items()}
+        for batch in batches.take(count)
+    ]
+
+
+def assert_same(found, expected):
+    assert len(found) == len(expected)
+    for batch, other in zip(found, expected):
+        assert batch.keys() == other.keys()
+        for name in batch:
+            np.testing.assert_array_equal(batch[name], other[name])
+
+
+def views_of(batches, num_examples, count):
+    """{(epoch, id): view} of the first batches of a stream."""
+    examples = [
+        (int(i), view)
+        for batch in take(batches, count)
+        for i, view in zip(batch["ids"], batch["images"])
+    ]
+    return {
+        (position // num_examples, i): view
+        for position, (i, view) in enumerate(examples)
+    }
+
+
+def test_a_batch():
+    dataset = make_dataset([11, 5, 2, 30])
+    augmentation = standard.get("none", (4, 4, 3))
+    batches = stream(dataset, 3, augmentation=augmentation)
+    assert batches.element_spec == {
+        "images": tf.TensorSpec([3, 4, 4, 3], tf.float32),
+        "labels": tf.TensorSpec([3], tf.int32),
+        "ids": tf.TensorSpec([3], tf.int64),
+    }
+    for batch in take(batches, 3):
+        rows = [dataset.ids.tolist().index(i) for i in batch["ids"]]
+        np.testing.assert_array_equal(
+            batch["labels"], dataset.given_labels[rows]
+        )
+        np.testing.assert_array_equal(
+            batch["images"],
+            standard.to_unit_range(dataset.images[rows]),
+        )
+
+
+def test_each_epoch_holds_each_example_once_in_a_new_order():
+    ids = take(stream(), 15)
+    assert all(len(batch["ids"]) == 4 for batch in ids)
+    epochs = np.concatenate([batch["ids"] for batch in ids]).reshape(6, 10)
+    for epoch in epochs:
+        np.testing.assert_array_equal(np.sort(epoch), np.arange(10))
+    orders = {tuple(epoch) for epoch in epochs} | {tuple(range(10))}
+    assert len(orders) == 7
+
+
+def test_the_order_is_that_of_every_process():
+    # A run resumed by another process, or another version, needs the same.
+    batches = take(stream(seed=5), 5)
+    order = np.concatenate([batch["ids"] for batch in batches])
+    first, second = (
+        [3, 6, 4, 2, 0, 9, 5, 8, 1, 7],
+        [4, 5, 3, 1, 8, 7, 2, 0, 9, 6],
+    )
+    np.testing.assert_array_equal(order, first + second)
+
+
+def test_the_draws_are_those_of_seed_epoch_and_id():
+    views = views_of(stream([3, 0, 8], 2, seed=6), 3, 6)
+    assert set(views) == set(itertools.product(range(4), (0, 3, 8)))
+    for (epoch, i), view in views.items():
+        draws = randomness.uniform_by_id(6, "augment", 9, 2, epoch)
+        np.testing.assert_array_equal(view[1:], draws[i])
+    assert len({tuple(view) for view in views.values()}) == len(views)
+    others = views_of(stream([3, 0, 8], 2, seed=7), 3, 6)
+    assert all((view != others[key]).any() for key, view in views.items())
+
+
+@pytest.mark.parametrize("first", [0, 1, 2, 3, 4, 5, 9, 26])
+def test_the_stream_can_be_entered_at_any_batch(first):
+    # Ten examples in batches of four: every kind of epoch border.
+    whole = take(stream(), 30)
+    assert_same(take(stream(first_batch=first), 4), whole[first : first + 4])
+
+
+@pytest.mark.parametrize("first", [1, 2, 5])
+def test_batches_may_be_larger_than_the_data(first):
+    whole = take(stream(range(3), 7), 9)
+    counts = np.bincount(np.concatenate([b["ids"] for b in whole]))
+    np.testing.assert_array_equal(counts, [21, 21, 21])
+    found = take(stream(range(3), 7, first_batch=first), 4)
+    assert_same(found, whole[first : first + 4])
+
+
+@pytest.mark.parametrize("name", ["standard", "mentormix"])
+def test_a_view_does_not_depend_on_its_place_in_the_batch(name):
+    augmentation = standard.get(name, (4, 4, 3))
+    ids = range(12)
+    expected = views_of(stream(ids, 12, augmentation=augmentation), 12, 2)
+    assert len(expected) == 24
+    for batch_size in (3, 8):
+        batches = stream(ids, batch_size, augmentation=augmentation)
+        found = views_of(batches, 12, 24 // batch_size)
+        assert found.keys() == expected.keys()
+        for key, view in found.items():
+            np.testing.assert_array_equal(view, expected[key])
+
+
+@pytest.mark.parametrize("calls", [1, 5])
+def test_the_number_of_parallel_calls_changes_nothing(calls, monkeypatch):
+    augmentation = standard.get("mentormix", (4, 4, 3))
+    expected = take(stream(augmentation=augmentation), 12)
+    monkeypatch.setattr(tf.data, "AUTOTUNE", calls)
+    batches = stream(augmentation=augmentation)
+    options = tf.data.Options()
+    options.threading.private_threadpool_size = calls
+    assert_same(take(batches.with_options(options), 12), expected)
+
+
+def test_a_subset_sees_what_the_whole_sees():
+    whole = make_dataset(range(20))
+    rows = np.array([17, 2, 11, 5, 3, 8, 0])
+    part = whole.take(rows)
+    expected = views_of(stream(whole, 5), 20, 12)
+    found = views_of(stream(part, 7), 7, 3)
+    assert len(found) == 21
+    for key, view in found.items():
+        np.testing.assert_array_equal(view, expected[key])
+    # In the same order too, the others left out.
+    order = [key for key in expected if key[1] in set(rows.tolist())]
+    assert list(found) == order
+    # And the order of the rows in memory does not matter.
+    assert_same(
+        take(stream(part.take(np.arange(7)[::-1]), 5), 5),
+        take(stream(part, 5), 5),
+    )
+
+
+@pytest.mark.parametrize("workers, replicas", [(1, 2), (2, 2), (2, 4), (3, 3)])
+@pytest.mark.parametrize("first_batch", [0, 12])
+def test_workers_share_the_one_stream(workers, replicas, first_batch):
+    expected = take(stream(first_batch=first_batch), 12)
+    local = replicas // workers
+    found = [None] * 12
+    for worker in range(workers):
+        context = tf.distribute.InputContext(
+            num_input_pipelines=workers,
+            input_pipeline_id=worker,
+            num_replicas_in_sync=replicas,
+        )
+        batches = stream(first_batch=first_batch, input_context=context)
+        mine = [
+            index for index in range(12) if index % replicas // local == worker
+        ]
+        for index, batch in zip(mine, take(batches, len(mine))):
+            found[index] = batch
+    assert_same(found, expected)
+
+
+def test_mirrored_replicas_share_the_one_stream(two_replicas):
+    data = pipeline.TrainingData(make_dataset(range(10)), SEEN, 4, seed=3)
+    expected = take(stream(seed=3), 8)
+    assert_same(take(data.batches(), 8), expected)
+    batches = two_replicas.distribute_datasets_from_function(
+        lambda context: data.batches(2, context)
+    )
+    found = []
+    for batch in itertools.islice(batches, 3):
+        replicas = {
+            name: two_replicas.experimental_local_results(value)
+            for name, value in batch.items()
+        }
+        found += [
+            {name: values[k].numpy() for name, values in replicas.items()}
+            for k in range(2)
+        ]
+    assert_same(found, expected[2:])
+
+
+@pytest.mark.parametrize("count", [1, 4, 10, 12])
+def test_evaluation_sees_everything_once_in_order(count):
+    dataset = make_dataset(np.arange(count)[::-1])
+    augmentation = standard.get("mentormix", (4, 4, 3))
+    batches = list(
+        pipeline.evaluation_batches(
+            dataset, augmentation, 4
+        ).as_numpy_iterator()
+    )
+    assert len(batches) == -(-count // 4)
+    joined = {
+        name: np.concatenate([batch[name] for batch in batches])
+        for name in batches[0]
+    }
+    mask = joined.pop("mask")
+    np.testing.assert_array_equal(mask, np.arange(len(mask)) < count)
+    assert mask.dtype == np.float32
+    np.testing.assert_array_equal(joined["ids"][:count], dataset.ids)
+    np.testing.assert_array_equal(
+        joined["labels"][:count], dataset.given_labels
+    )
+    np.testing.assert_array_equal(
+        joined["images"][:count], standard.to_unit_range(dataset.images)
+    )
+    # What fills the last batch up is a real image, so no number of it is
+    # infinite or wild.
+    for values in joined.values():
+        assert (values[count:] == values[count - 1]).all()
+
+
+def test_evaluation_may_judge_by_other_labels():
+    dataset = make_dataset(range(5))
+    [batch] = pipeline.evaluation_batches(
+        dataset, standard.get("none", (4, 4, 3)), 8, dataset.clean_labels
+    ).as_numpy_iterator()
+    assert batch["labels"].dtype == np.int32
+    np.testing.assert_array_equal(batch["labels"][:5], [0, 1, 0, 1, 0])

@@ -1,0 +1,106 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfnoisy import errors
+from tfnoisy.training import schedules
+
+
+@pytest.mark.parametrize("kind", [int, lambda t: tf.constant(t, tf.int64)])
+@pytest.mark.parametrize(
+    "step, rate",
+    [
+        (0, 0.1),
+        (11718, 0.1),
+        (11719, 0.09),
+        (23437, 0.09),
+        (23438, 0.081),
+        (199999, 0.0166772),
+    ],
+)
+def test_published_mentormix(step, rate, kind):
+    # mentormix.md, oracle 12.
+    schedule = schedules.exponential(0.1, 0.9, 30, 50000, 128)
+    assert float(schedule(kind(step))) == pytest.approx(rate, rel=2e-6)
+
+
+def test_default_mentormix():
+    # mentormix.md, 2.4: decay_steps 1171.875, a float.
+    schedule = schedules.exponential(0.1, 0.9, 3, 50000, 128)
+    drops = [float(schedule(t)) for t in (1171, 1172, 2343, 2344, 9374, 9375)]
+    expected = 0.1 * 0.9 ** np.array([0, 1, 1, 2, 7, 8])
+    np.testing.assert_allclose(drops, expected, rtol=2e-6)
+    assert float(schedule(99999)) == pytest.approx(1.29e-5, rel=2e-3)
+
+
+@pytest.mark.parametrize(
+    "epochs, first_drop", [(50, 19500), (200, 78000), (0.5, 195)]
+)
+def test_mentornet_divides_integers(epochs, first_drop):
+    # mentormix.md, 5: 50000 / 128 is 390 in Python 2.
+    schedule = schedules.exponential_integer(0.1, 0.1, epochs, 50000, 128)
+    around = [0, first_drop - 1, first_drop, 2 * first_drop - 1, 2 * first_drop]
+    np.testing.assert_allclose(
+        [float(schedule(t)) for t in around],
+        [0.1, 0.1, 0.01, 0.01, 0.001],
+        rtol=1e-5,
+    )
+
+
+def test_mentornet_with_fewer_examples_than_a_batch():
+    schedule = schedules.exponential_integer(0.1, 0.5, 0.5, 10, 128)
+    np.testing.assert_allclose(
+        [float(schedule(t)) for t in range(3)], [0.1, 0.05, 0.025], rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    "step, rate",
+    [
+        (0, 0.1),
+        (19531, 0.1),
+        (19532, 0.01),
+        (25000, 0.01),
+        (25001, 0.001),
+        (30000, 0.001),
+        (30001, 0.0001),
+        (39000, 0.0001),
+    ],
+)
+def test_mentornet_piecewise(step, rate):
+    # mentormix.md, 5.
+    schedule = schedules.mentornet_piecewise()
+    assert float(schedule(tf.constant(step, tf.int64))) == pytest.approx(rate)
+
+
+def test_drops_begin_at_their_fraction():
+    schedule = schedules.drops(0.1, 0.1, [0.5, 0.75], 400)
+    around = [0, 199, 200, 299, 300, 399]
+    np.testing.assert_allclose(
+        [float(schedule(t)) for t in around],
+        [0.1, 0.1, 0.01, 0.01, 0.001, 0.001],
+        rtol=1e-5,
+    )
+    # BKD's, sheet 8.10: 300 epochs, a tenth of the rate from epoch 150 on.
+    schedule = schedules.drops(0.02, 0.1, [0.5], 300)
+    assert float(schedule(149)) == pytest.approx(0.02)
+    assert float(schedule(150)) == pytest.approx(0.002)
+
+
+@pytest.mark.parametrize(
+    "fractions",
+    [
+        [],
+        [0.0, 0.5],
+        [0.5, 0.5],
+        [0.75, 0.5],
+        [0.5, 1.0],
+        [-0.1],
+        [50.0],
+        [float("nan")],
+    ],
+    ids=str,
+)
+def test_drops_outside_the_training_are_refused(fractions):
+    with pytest.raises(errors.UserError, match=r"--lr_drops wants increasing"):
+        schedules.drops(0.1, 0.1, fractions, 100)
