@@ -21,9 +21,6 @@ from tfnoisy.nets import registry
 from tfnoisy.training import distribution, evaluation, run_data, run_folder
 from tfnoisy.training import loop as training_loop
 
-# On how many training examples at most the memorisation is measured.
-_SAMPLE = 5000
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Experiment(run_data.DataOptions):
@@ -266,11 +263,11 @@ def _holdout(history, data):
 def _memorised(experiment, method, data):
     """How much of the training labels, and of the wrong ones, is fitted.
 
-    By the evaluated weights, on at most `_SAMPLE` random examples and no more
-    than the test has: it must not cost what the run would not.
+    By the evaluated weights, on a random sample that is not much more work
+    than the test.
     """
     chosen = run_data.by_lot(data.train, "evaluation", experiment.seed)
-    count = min(_SAMPLE, len(data.test))
+    count = min(5000, max(1000, len(data.test)))
     sample = data.train.take(np.sort(chosen[:count]))
     logits = evaluation.predict_logits(
         method, sample, data.augmentation, experiment.eval_batch_size
