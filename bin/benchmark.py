@@ -16,8 +16,8 @@ flags.DEFINE_multi_enum(
     "method", ["mentormix"], sorted(benchmark.STEPS), "step: which methods."
 )
 flags.DEFINE_string("studentnet", "cifar_resnet32", "step: the network.")
-flags.DEFINE_integer("batch_size", 128, "Examples per batch.")
-flags.DEFINE_integer("repeats", 20, "step: interleaved repeats.")
+flags.DEFINE_integer("batch_size", 128, "Examples per batch.", 1)
+flags.DEFINE_integer("repeats", 20, "step: interleaved repeats.", 1)
 flags.DEFINE_list(
     "augment",
     ["standard", "mentornet", "mentormix"],

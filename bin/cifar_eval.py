@@ -14,14 +14,14 @@ from absl import flags
 from tfnoisy.bin import common
 from tfnoisy.training import distribution, evaluate_run
 
-flags.DEFINE_integer("batch_size", 25, "Images per batch.")
+flags.DEFINE_integer("batch_size", 25, "Images per batch.", 1)
 flags.DEFINE_string("data_dir", "", "As in training; e.g. data/cifar100/val.")
 flags.DEFINE_string("dataset_name", "cifar100", "As in training.")
 flags.DEFINE_string("studentnet", "resnet32", "As in training.")
 flags.DEFINE_string("master", None, "Accepted, without effect.")
 flags.DEFINE_string("checkpoint_dir", "", "The run folder.")
 flags.DEFINE_string("eval_dir", "", "Where to write TensorBoard scalars.")
-flags.DEFINE_integer("eval_interval_secs", 600, "Between two looks.")
+flags.DEFINE_integer("eval_interval_secs", 600, "Between two looks.", 0)
 flags.DEFINE_string("split_name", "test", "test or train, or a slice.")
 flags.DEFINE_string(
     "output_csv_file", "", "Write the features for a data-driven MentorNet."

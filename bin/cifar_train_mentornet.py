@@ -32,7 +32,9 @@ flags.DEFINE_boolean(
     False,
     "Hold the percentage at --burn_in_epoch after it; for data-driven nets.",
 )
-flags.DEFINE_float("loss_moving_average_decay", 0.5, "Of the loss percentile.")
+flags.DEFINE_float(
+    "loss_moving_average_decay", 0.5, "Of the loss percentile.", 0.0, 1.0
+)
 
 FLAGS = flags.FLAGS
 

@@ -1,6 +1,7 @@
 """What every script does: parse flags, run, and say a mistake in one line."""
 
 import contextlib
+import math
 import os
 import pathlib
 import sys
@@ -13,13 +14,21 @@ from tfnoisy import errors, resources
 
 @contextlib.contextmanager
 def _quiet_stderr():
-    """Keeps back what native code prints, unless the body fails."""
+    """Keeps back what native code prints, unless the body fails.
+
+    Yields:
+        A function that prints what was kept back, to be called afterwards.
+    """
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as sink:
+
+        def show():
+            sys.stderr.write(text)
+
         os.dup2(sink.fileno(), 2)
         try:
-            yield
+            yield show
         except BaseException:
             os.dup2(kept, 2)
             sink.seek(0)
@@ -28,14 +37,22 @@ def _quiet_stderr():
         finally:
             os.dup2(kept, 2)
             os.close(kept)
+            sink.seek(0)
+            text = sink.read().decode(errors="replace")
 
 
-# TensorFlow greets before its log level counts, and TFDS and the checkpoints
-# log each file; TF_CPP_MIN_LOG_LEVEL=0 in the environment shows it all.
+# TensorFlow greets before its log level counts, complains of every machine
+# without a GPU, and TFDS and the checkpoints log each file.
+# TF_CPP_MIN_LOG_LEVEL=0 in the environment shows it all.
 if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") != "0":
     logging.set_verbosity(logging.ERROR)
-    with _quiet_stderr():
-        import tensorflow  # noqa: F401
+    with _quiet_stderr() as _show_kept:
+        import tensorflow
+
+        _gpus = tensorflow.config.list_physical_devices("GPU")
+    if not _gpus and pathlib.Path("/dev/nvidiactl").exists():
+        # There is a GPU and TensorFlow cannot use it: let it say why.
+        _show_kept()
 
 
 def run(main):
@@ -54,7 +71,12 @@ def run(main):
 
 def _parse(argv):
     try:
-        return flags.FLAGS(_resolve_flagfiles(argv))
+        rest = flags.FLAGS(_resolve_flagfiles(argv))
+        for name in flags.FLAGS:
+            value = flags.FLAGS[name].value
+            if isinstance(value, float) and not math.isfinite(value):
+                _exit(f"--{name}={value} is not a finite number")
+        return rest
     except (flags.Error, errors.UserError) as error:
         _exit(str(error))
     except UnicodeDecodeError:
@@ -70,9 +92,10 @@ def _guarded(main, argv):
         _exit(str(error))
     except errors.TrainingError as error:
         _exit(str(error), code=1)
+    except errors.Interrupted as stop:
+        _exit(str(stop), code=130)
     except KeyboardInterrupt:
-        print("\ninterrupted; the same command resumes", file=sys.stderr)
-        sys.exit(130)
+        _exit("interrupted", code=130)
 
 
 def _resolve_flagfiles(argv):

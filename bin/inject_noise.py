@@ -38,7 +38,7 @@ flags.DEFINE_string(
     "symmetric:R, symmetric_exclusive:R, asymmetric:R, pairflip:R, "
     "instance:R, openset:R, human:SET, dividemix_sym:R or none.",
 )
-flags.DEFINE_integer("noise_seed", 0, "Seed of the noise.")
+flags.DEFINE_integer("noise_seed", 0, "Seed of the noise.", 0, 2**31 - 1)
 flags.DEFINE_string(
     "output_dir", None, "Where the training data go; test data: ../val."
 )

@@ -71,12 +71,16 @@ flags.DEFINE_enum(
     "steadier and far more exact.",
 )
 flags.DEFINE_integer(
-    "mini_batch_size", None, "Rows of a step; the recipe's, 32, if not given."
+    "mini_batch_size",
+    None,
+    "Rows of a step; the recipe's, 32, if not given.",
+    lower_bound=1,
 )
 flags.DEFINE_float(
     "max_step_train",
     None,
     "Steps; the recipe's if not given: public 3e4, shipped 7.5e4.",
+    lower_bound=1,
 )
 flags.DEFINE_float(
     "learning_rate",

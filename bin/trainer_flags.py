@@ -10,6 +10,7 @@ import sys
 
 from absl import flags
 
+from tfnoisy import errors
 from tfnoisy.nets import mentornet as mentornet_net
 from tfnoisy.training import distribution, experiment, schedules
 
@@ -23,6 +24,15 @@ _WITHOUT_EFFECT = {
     "loss_p_precentile": "the original ignored its misspelling too; say "
     "--loss_p_percentile",
 }
+
+# Recorded as absolute paths: a run may be looked at from anywhere.
+_PATHS = (
+    "data_dir",
+    "labels_csv",
+    "noise_manifest",
+    "trained_mentornet_dir",
+    "train_log_dir",
+)
 
 # TensorFlow's stateless generators take 32 bits.
 _LARGEST_SEED = 2**31 - 1
@@ -254,7 +264,10 @@ def schedule(budget, otherwise):
     try:
         fractions = [float(word) for word in FLAGS.lr_drops]
     except ValueError:
-        fractions = []
+        raise errors.UserError(
+            f"--lr_drops={','.join(FLAGS.lr_drops)}: fractions of the training "
+            "such as 0.5,0.75"
+        ) from None
     return schedules.drops(
         FLAGS.learning_rate,
         FLAGS.learning_rate_decay_factor,
@@ -292,6 +305,8 @@ def train(method, make_method):
     # google/mentornet padded by 8 pixels where it trained its Inception.
     if FLAGS.studentnet == "inception" and FLAGS.augment == "mentornet":
         FLAGS.augment = "mentornet_inception"
+    # What they stand for, so that saying it changes nothing.
+    FLAGS.momentum, FLAGS.weight_decay = momentum(), weight_decay()
     fields = experiment.Experiment.__dataclass_fields__
     values = {name: FLAGS[name].value for name in fields if name in FLAGS}
     values["train_log_dir"] = FLAGS.train_log_dir or experiment.default_folder(
@@ -322,6 +337,10 @@ def _recorded():
             for flag in defined:
                 if flag.value is not None and flag.name not in _NOT_RECORDED:
                     recorded[flag.name] = _text(flag.value)
+    for name in _PATHS:
+        if recorded.get(name):
+            path = pathlib.Path(recorded[name]).expanduser()
+            recorded[name] = str(path.absolute())
     return dict(sorted(recorded.items()))
 
 

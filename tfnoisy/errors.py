@@ -15,3 +15,7 @@ class TrainingError(Exception):
 
     The message names the step and what is left on disk; exit code 1.
     """
+
+
+class Interrupted(Exception):
+    """Ctrl-C, after what had been reached was saved; exit code 130."""

@@ -118,7 +118,7 @@ def test_each_kind_of_end_has_its_code(ends):
     assert ends["training"] == (1, "", "script.py: the loss of step 3 is nan\n")
     code, out, err = ends["interrupt"]
     assert (code, out) == (130, "")
-    assert err.strip() == "interrupted; the same command resumes"
+    assert err.strip() == "script.py: interrupted"
 
 
 def test_a_bug_is_not_taken_for_a_mistake(ends):

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -102,6 +103,29 @@ def test_a_killed_run_resumes_bit_for_bit(tmp_path):
     assert steps == list(range(40, 401, 40))
 
 
+def test_ctrl_c_saves_and_the_same_command_goes_on(tmp_path):
+    flags = small(tmp_path, max_number_of_steps=5000, eval_every=50)
+    process = subprocess.Popen(
+        command("cifar_train_baseline.py", *flags),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 200
+    while time.monotonic() < deadline and process.poll() is None:
+        if (tmp_path / "metrics.jsonl").exists():
+            break
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=100)
+    assert process.returncode == 130
+    last = said.strip().splitlines()[-1]
+    found = re.search(r"stopped at step (\d+)", last)
+    assert found, said
+    latest = tf.train.latest_checkpoint(str(tmp_path / "checkpoints"))
+    assert latest.endswith(f"ckpt-{found[1]}")
+
+
 def test_the_flag_file_of_a_run_reruns_it(tmp_path):
     done = run("cifar_train_mentornet.py", *small(tmp_path / "first"))
     assert done.returncode == 0, done.stderr
@@ -125,6 +149,8 @@ def test_the_flag_file_of_a_run_reruns_it(tmp_path):
         (["--example_dropout_rates=0.5,99"], "sum to 100"),
         (["--trained_mentornet_dir=nowhere"], "nowhere"),
         (["--lr_drops=0.7,0.5"], "--lr_drops"),
+        (["--learning_rate=nan"], "learning_rate"),
+        (["--loss_p_percentile=70"], "loss_p_percentile"),
         (["digits"], "digits"),
         (["--flagfile=nowhere.flags"], "nowhere.flags"),
     ],

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfnoisy import errors
 from tfnoisy.methods import base
 from tfnoisy.nets import registry
 from tfnoisy.training import optimizer
@@ -78,6 +79,21 @@ def test_momentum_and_averages_of_the_sheet():
     np.testing.assert_allclose(accumulator, [[5.42]], atol=1e-6)
 
 
+def test_averages_whose_warm_up_counts_the_update():
+    # ieg.md 9.7: gradient 2, learning rate 0.1, momentum 0.9.
+    method = one_weight_method(ema_decay=0.999, ema_counts_update=True)
+    method.compile(optimizer.TF1Momentum(0.1, momentum=0.9))
+    averages = []
+    for _ in range(3):
+        with tf.GradientTape() as tape:
+            loss = 2.0 * tf.reduce_sum(method.student.trainable_variables[0])
+        method.minimize(loss, tape)
+        averages.append(float(method.averages[0].numpy()[0, 0]))
+    np.testing.assert_allclose(
+        averages, [0.836364, 0.524091, 0.076797], atol=1e-6
+    )
+
+
 def test_decay_counts_kernels_only():
     # mentormix.md, oracle 7: three ones, 0.0002 * 3 / 2.
     inputs = keras.Input((3,))
@@ -126,6 +142,16 @@ def test_unpack_takes_dicts_pairs_and_one_hot():
     ):
         _, labels = method.unpack(batch)
         np.testing.assert_array_equal(labels, one_hot)
+
+
+def test_unpack_casts_and_refuses():
+    method = base.Method(linear_student())
+    images = tf.zeros([2, 2, 2, 1], tf.uint8)
+    cast, labels = method.unpack((images, tf.constant([[1], [2]])))
+    assert cast.dtype == tf.float32
+    np.testing.assert_array_equal(labels, [[0, 1, 0], [0, 0, 1]])
+    with pytest.raises(errors.UserError, match="3 classes"):
+        method.unpack((images, tf.zeros([2, 4])))
 
 
 def test_untracked_forward_uses_the_batch_and_stores_nothing():

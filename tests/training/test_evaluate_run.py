@@ -107,10 +107,12 @@ def test_an_unfinished_run_is_followed_to_its_end(finished):
 def test_no_run_and_another_network_are_refused(finished, tmp_path):
     with pytest.raises(errors.UserError, match="no run folder"):
         evaluate_run.RunEvaluator(tmp_path)
-    with pytest.raises(errors.UserError, match="trained a small_cnn"):
+    with pytest.raises(errors.UserError, match="studentnet=small_cnn"):
         evaluate_run.RunEvaluator(
             finished[0], overrides={"studentnet": "resnet29"}
         )
+    with pytest.raises(errors.UserError, match="say train"):
+        evaluate_run.RunEvaluator(finished[0], "train[:10%]")
 
 
 def test_a_run_without_checkpoints(finished, tmp_path):

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import pytest
@@ -116,6 +117,8 @@ def test_more_steps_go_on_where_it_ended(tmp_path):
         ({"strategy": "tpu"}, "mirrored"),
         ({"noise_manifest": "nowhere.npz"}, "nowhere.npz"),
         ({"train_split": "train[:x]"}, "train"),
+        ({"holdout": 0.0001}, "--holdout"),
+        ({"noise": "dividemix_sym:0.5"}, "--train_split"),
     ],
 )
 def test_a_mistake_is_one_line_and_writes_nothing(tmp_path, mistake, words):
@@ -137,3 +140,50 @@ def test_default_folder():
         experiment.default_folder("mentormix", "digits", "symmetric:0.4", 3)
         == "runs/digits-symmetric_0.4/mentormix-3"
     )
+
+
+def test_a_folder_that_is_no_run_is_left_alone(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints/mine.txt").write_text("years of work")
+    for overwrite in (False, True):
+        with pytest.raises(errors.UserError, match="no run folder"):
+            experiment.run(describe(tmp_path, overwrite=overwrite))
+    assert (tmp_path / "checkpoints/mine.txt").read_text() == "years of work"
+
+
+def test_a_file_in_the_way_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(errors.UserError, match="cannot be written"):
+        experiment.run(describe(tmp_path / "file/run"))
+
+
+def test_damage_is_said_in_one_line(tmp_path):
+    experiment.run(describe(tmp_path))
+    longer = describe(tmp_path, max_number_of_steps=9)
+    index = tmp_path / "checkpoints/checkpoint"
+    text = index.read_text()
+    index.write_text("garbage{{{")
+    with pytest.raises(errors.UserError, match="lost its checkpoints"):
+        experiment.run(longer)
+    index.write_text(text)
+    [data] = (tmp_path / "checkpoints").glob("ckpt-6.data*")
+    data.write_bytes(data.read_bytes()[:1000])
+    with pytest.raises(errors.UserError, match="ckpt-6 is damaged"):
+        experiment.run(longer)
+    (tmp_path / "results.json").write_text("{")
+    with pytest.raises(errors.UserError, match=r"results\.json is damaged"):
+        experiment.run(longer)
+    (tmp_path / "flags.flags").write_bytes(b"\xff\xfe")
+    with pytest.raises(errors.UserError, match=r"flags\.flags is damaged"):
+        experiment.run(longer)
+
+
+def test_a_run_goes_on_with_its_own_labels_only(tmp_path):
+    experiment.run(describe(tmp_path))
+    made = manifest.NoiseManifest.load(tmp_path / "noise_manifest.npz")
+    labels = made.given_labels.copy()
+    labels[0] = (labels[0] + 1) % 10
+    other = dataclasses.replace(made, given_labels=labels)
+    other.save(tmp_path / "noise_manifest.npz")
+    with pytest.raises(errors.UserError, match="other labels"):
+        experiment.run(describe(tmp_path, max_number_of_steps=9))

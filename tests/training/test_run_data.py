@@ -65,6 +65,31 @@ def test_options_from_a_run_folders_flags():
     assert made == options(image_size=16, holdout=0.25, noise="pairflip:0.2")
 
 
+def test_a_manifest_of_the_whole_serves_a_part(tmp_path):
+    made = run_data.load(options(noise="symmetric:0.4", noise_seed=3))
+    made.manifest.save(tmp_path / "m.npz")
+    part = run_data.load(
+        options(
+            noise_manifest=str(tmp_path / "m.npz"), train_split="train[:20%]"
+        )
+    )
+    wrong = part.train.given_labels != part.train.clean_labels
+    assert part.manifest.measured_rate() == wrong.mean()
+    np.testing.assert_array_equal(part.manifest.ids, np.sort(part.train.ids))
+    direct = run_data.load(
+        options(noise="symmetric:0.4", noise_seed=3, train_split="train[:20%]")
+    )
+    assert part.manifest.sha256() == direct.manifest.sha256()
+
+
+def test_a_manifest_that_contradicts_the_noise_is_refused(tmp_path):
+    made = run_data.load(options(noise="symmetric:0.4"))
+    path = tmp_path / "m.npz"
+    made.manifest.save(path)
+    with pytest.raises(errors.UserError, match="contradicts"):
+        run_data.load(options(noise="symmetric:0.2", noise_manifest=str(path)))
+
+
 @pytest.mark.parametrize("share", [-0.1, 1.0])
 def test_a_share_out_of_range_is_refused(share):
     with pytest.raises(errors.UserError, match="--holdout"):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from tfnoisy import randomness
+from tfnoisy import errors, randomness
 from tfnoisy.nets import weight_decay as decay
 
 
@@ -173,13 +173,27 @@ class Method(keras.Model):
         return self.student(images, training=training)
 
     def unpack(self, batch):
-        """Returns images [B, H, W, C] and one-hot given labels [B, C]."""
+        """Returns images [B, H, W, C] and one-hot given labels [B, C].
+
+        Labels may come as [B], [B, 1] or [B, C].
+
+        Raises:
+            UserError: for labels of any other shape.
+        """
         if isinstance(batch, dict):
             images, labels = batch["images"], batch["labels"]
         else:
             images, labels = batch[0], batch[1]
-        if len(labels.shape) == 1:
-            labels = tf.one_hot(labels, self.num_classes)
+        images = tf.cast(images, self.student.inputs[0].dtype)
+        if labels.shape.rank == 2 and labels.shape[1] == 1:
+            labels = labels[:, 0]
+        if labels.shape.rank == 1:
+            labels = tf.one_hot(tf.cast(labels, tf.int32), self.num_classes)
+        if labels.shape.rank != 2 or labels.shape[1] != self.num_classes:
+            raise errors.UserError(
+                f"labels of shape {labels.shape} for {self.num_classes} "
+                "classes: [B] integers or [B, C] probabilities are wanted"
+            )
         return images, tf.cast(labels, tf.float32)
 
     def draw_seed(self, stream):

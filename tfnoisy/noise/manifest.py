@@ -158,6 +158,28 @@ class NoiseManifest:
             and column.max() < self.num_classes
         )
 
+    def part(self, dataset):
+        """Returns the manifest of these examples alone.
+
+        Args:
+            dataset: the ImageDataset before the noise, all or some of the
+                examples that this manifest was made for.
+
+        Raises:
+            UserError: if the manifest was made for other data.
+        """
+        if len(dataset) == len(self.ids):
+            return self
+        rows = np.sort(self._rows(dataset))
+        columns = {
+            field: getattr(self, field)[rows]
+            for field in _ARRAYS
+            if getattr(self, field) is not None
+        }
+        return dataclasses.replace(
+            self, labels_sha256=dataset.labels_sha256(), **columns
+        )
+
     def apply(self, dataset, load_source=None):
         """Returns the data set with this manifest's labels (and images).
 

@@ -38,18 +38,28 @@ class RunEvaluator:
         self.folder = find_run(checkpoint_dir)
         self.recorded = self.folder.read_flags()
         overrides = overrides or {}
-        wanted = overrides.get("studentnet", self.recorded["studentnet"])
-        if wanted != self.recorded["studentnet"]:
+        for name in ("studentnet", "dataset_name"):
+            if overrides.get(name, self.recorded[name]) != self.recorded[name]:
+                raise errors.UserError(
+                    f"{self.folder.path} is a run with "
+                    f"--{name}={self.recorded[name]}, not {overrides[name]}"
+                )
+        if split_name.startswith("train["):
             raise errors.UserError(
-                f"{self.folder.path} trained a {self.recorded['studentnet']},"
-                f" not a {wanted}"
+                f"--split_name={split_name}: the training split is judged "
+                "whole, as the run saw it; say train"
             )
-        values = {**self.recorded, **overrides}
+        # The manifest tells all of the noise.
         options = run_data.DataOptions.from_flags(
-            {**values, "noise_manifest": str(self.folder.manifest)}
+            {
+                **self.recorded,
+                **overrides,
+                "noise": "none",
+                "noise_manifest": str(self.folder.manifest),
+            }
         )
         labels = None
-        if split_name.partition("[")[0] == "train":
+        if split_name == "train":
             self.dataset = run_data.load(options).train
         else:
             self.dataset = run_data.load_split(options, split_name)
@@ -59,7 +69,9 @@ class RunEvaluator:
             options.augment, shape, self.dataset.mirror
         )
         self.method = base.Method(
-            registry.build(wanted, self.dataset.num_classes, shape),
+            registry.build(
+                self.recorded["studentnet"], self.dataset.num_classes, shape
+            ),
             ema_decay=float(self.recorded.get("ema_decay", 0.0)),
         )
         self.method.compile(optimizer.TF1Momentum())
@@ -119,6 +131,8 @@ class RunEvaluator:
                 seen = checkpoint
                 yield self(checkpoint)
             if finished:
+                if seen is None:
+                    self.once(best)  # Says what is missing.
                 return
             time.sleep(interval_secs)
 
@@ -160,6 +174,10 @@ class RunEvaluator:
         results = self.folder.read_results()
         if results:
             return results["steps"]
+        epochs = float(self.recorded.get("num_epochs", 0))
+        if epochs:
+            batch_size = int(self.recorded["batch_size"])
+            return run_data.steps_of(epochs, len(self.dataset), batch_size)
         return int(self.recorded["max_number_of_steps"])
 
 

@@ -18,6 +18,7 @@ import tfnoisy
 from tfnoisy import errors
 from tfnoisy.datasets import pipeline
 from tfnoisy.nets import registry
+from tfnoisy.noise import manifest as noise_manifest
 from tfnoisy.training import distribution, evaluation, run_data, run_folder
 from tfnoisy.training import loop as training_loop
 
@@ -96,6 +97,7 @@ def run(experiment):
         TrainingError: if training cannot go on.
     """
     folder = run_folder.RunFolder(experiment.train_log_dir)
+    folder.check_usable()
     if not experiment.overwrite and folder.read_flags() is not None:
         same = run_folder.compare_flags(folder, experiment.flags)
         if same and folder.read_results() is not None:
@@ -138,7 +140,12 @@ def run(experiment):
         save_interval_secs=experiment.save_interval_secs,
         save_summaries_secs=experiment.save_summaries_secs,
     )
-    _open(folder, experiment, data.manifest)
+    try:
+        _open(folder, experiment, data.manifest)
+    except OSError as error:
+        raise errors.UserError(
+            f"--train_log_dir={folder.path} cannot be written: {error.strerror}"
+        ) from error
     print(data.manifest.describe(), file=sys.stderr)
     history = loop.run()
     results = _results(experiment, method, budget, data, history)
@@ -156,7 +163,9 @@ def _budget(experiment, num_examples, replicas):
         )
     num_steps = experiment.max_number_of_steps
     if experiment.num_epochs:
-        num_steps = -(-int(experiment.num_epochs * num_examples) // batch_size)
+        num_steps = run_data.steps_of(
+            experiment.num_epochs, num_examples, batch_size
+        )
     if num_steps < 1:
         raise errors.UserError(
             f"{num_steps} training steps: set --max_number_of_steps or "
@@ -192,6 +201,14 @@ def _open(folder, experiment, manifest):
     """The first moment at which anything is written."""
     if experiment.overwrite:
         folder.clear()
+    elif folder.manifest.exists():
+        before = noise_manifest.NoiseManifest.load(folder.manifest)
+        if before.sha256() != manifest.sha256():
+            raise errors.UserError(
+                f"{folder.path} was trained on other labels (its "
+                "noise_manifest.npz differs): the data have changed since; "
+                "choose another --train_log_dir, or --overwrite"
+            )
     folder.path.mkdir(parents=True, exist_ok=True)
     ended = folder.extended_from()
     if folder.read_results():

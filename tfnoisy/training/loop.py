@@ -7,6 +7,7 @@ a run that was killed goes on from its last checkpoint as if nothing had
 happened, bit for bit on one device.
 """
 
+import contextlib
 import math
 import time
 
@@ -101,11 +102,8 @@ class Loop:
         self.best_checkpoint = tf.train.CheckpointManager(
             self.checkpoint, str(self.folder.best), max_to_keep=1
         )
-        if self.last_checkpoints.latest_checkpoint:
-            self.checkpoint.restore(
-                self.last_checkpoints.latest_checkpoint
-            ).assert_consumed()
-        step = int(tf.convert_to_tensor(self.method.step.value))
+        self._restore()
+        step = self._step_of_method()
         history = self.folder.keep_metrics_until(step)
         self._seconds_before = history[-1]["seconds"] if history else 0.0
         self._started = self._saved = self._summarised = time.monotonic()
@@ -124,10 +122,45 @@ class Loop:
             ) as bar,
         ):
             if step:
-                bar.write(f"resuming at step {step} of {self.num_steps}")
-            while step < self.num_steps:
-                step = self._run_stage(step, bar)
+                _say(bar, f"resuming at step {step} of {self.num_steps}")
+            try:
+                while step < self.num_steps:
+                    step = self._run_stage(step, bar)
+            except KeyboardInterrupt:
+                # The step under way has ended: its variables are consistent.
+                step = self._step_of_method()
+                self._save(self.last_checkpoints, step)
+                raise errors.Interrupted(
+                    f"stopped at step {step}; the same command goes on from "
+                    "there"
+                ) from None
         return self.folder.read_metrics()
+
+    def _restore(self):
+        """Restores the last checkpoint, if the run has one.
+
+        Raises:
+            UserError: if it is damaged or gone.
+        """
+        latest = self.last_checkpoints.latest_checkpoint
+        if latest is None:
+            if self.folder.read_metrics():
+                raise errors.UserError(
+                    f"{self.folder.checkpoints} has lost its checkpoints, or "
+                    "their index, the file `checkpoint`; restore it, or begin "
+                    "anew with --overwrite"
+                )
+            return
+        try:
+            self.checkpoint.restore(latest).assert_consumed()
+        except Exception as error:  # TensorFlow raises half a dozen kinds.
+            raise errors.UserError(
+                f"the checkpoint {latest} is damaged or of another network; "
+                "begin anew with --overwrite"
+            ) from error
+
+    def _step_of_method(self):
+        return int(tf.convert_to_tensor(self.method.step.value))
 
     def _run_stage(self, step, bar):
         """Trains to the end of the stage that contains this step."""
@@ -195,13 +228,14 @@ class Loop:
         self._save(self.last_checkpoints, step)
         judged = {k: v for k, v in row.items() if not k.startswith("train_")}
         self._summarise(step, {**logs, **judged})
-        bar.write(
+        _say(
+            bar,
             f"step {step}: loss {row['train_loss']:.4f}, accuracy on given "
             f"labels {row['train_accuracy']:.4f}, "
             + ", ".join(
                 f"{name} {row[f'{name}_accuracy']:.4f}"
                 for name in self.evaluators
-            )
+            ),
         )
         self._means = Means()
 
@@ -239,7 +273,7 @@ class Loop:
                 raise errors.TrainingError(
                     f"the loss of step {number} is {loss}; the last good "
                     f"checkpoint is {kept or 'none, it was too early'}; a "
-                    "smaller --learning_rate usually helps"
+                    "smaller --learning_rate, with --overwrite, usually helps"
                 )
         for logs in self._pending:
             self._means.add({name: float(v) for name, v in logs.items()})
@@ -264,7 +298,7 @@ class Loop:
                 f"a variable is not finite after step {step}; "
                 f"the last good checkpoint is "
                 f"{manager.latest_checkpoint or 'none, it was too early'}; "
-                "a smaller --learning_rate usually helps"
+                "a smaller --learning_rate, with --overwrite, usually helps"
             )
         manager.save(checkpoint_number=step)
         self._saved = time.monotonic()
@@ -274,3 +308,9 @@ class Loop:
             if name != "step" and math.isfinite(value):
                 tf.summary.scalar(name, value, step=step)
         self._summarised = time.monotonic()
+
+
+def _say(bar, line):
+    """Prints a line beside the bar; a run goes on where nobody reads it."""
+    with contextlib.suppress(BrokenPipeError):
+        bar.write(line)

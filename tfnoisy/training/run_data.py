@@ -100,13 +100,25 @@ def load(options):
         raise errors.UserError(
             f"--holdout is a share in [0, 1), not {options.holdout}"
         )
+    if options.noise.startswith("dividemix") and options.train_split != "train":
+        raise errors.UserError(
+            f"--noise={options.noise} is made for the whole training set, not "
+            f"for --train_split={options.train_split}; make it for the whole "
+            "and pass its --noise_manifest"
+        )
     train = load_split(options, options.train_split)
     if options.noise_manifest:
         manifest = noise_manifest.NoiseManifest.load(options.noise_manifest)
+        if options.noise not in ("none", manifest.spec):
+            raise errors.UserError(
+                f"--noise={options.noise} contradicts --noise_manifest, which "
+                f"is of {manifest.spec}; give one of the two"
+            )
     else:
         manifest = noise_manifest.inject(
             train, options.noise, options.noise_seed, load_source
         )
+    manifest = manifest.part(train)
     train = manifest.apply(train, load_source)
     held_out, train = split_off(train, options.holdout, options.seed)
     test = load_split(options, options.test_split)
@@ -115,6 +127,9 @@ def load(options):
             f"training images are {train.images.shape[1:]}, test images "
             f"{test.images.shape[1:]}: set --image_size"
         )
+    if test.clean_labels is not None and (test.clean_labels < 0).any():
+        # An image of no class cannot be judged.
+        test = test.take(test.clean_labels >= 0)
     augmentation = standard.get(
         options.augment, train.images.shape[1:], train.mirror
     )
@@ -149,11 +164,21 @@ def split_off(dataset, share, seed):
         (the share or None if it is empty, the rest).
     """
     count = round(share * len(dataset))
-    if not count:
+    if not share:
         return None, dataset
+    if not 0 < count < len(dataset):
+        raise errors.UserError(
+            f"--holdout={share} of {len(dataset)} examples is {count}: it must "
+            "leave some on both sides"
+        )
     chosen = np.zeros(len(dataset), bool)
     chosen[by_lot(dataset, "holdout", seed)[:count]] = True
     return dataset.take(chosen), dataset.take(~chosen)
+
+
+def steps_of(num_epochs, num_examples, batch_size):
+    """Returns how many batches make so many passes, rounded up."""
+    return -(-int(num_epochs * num_examples) // batch_size)
 
 
 def by_lot(dataset, stream, seed):

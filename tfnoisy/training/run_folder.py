@@ -36,6 +36,20 @@ class RunFolder:
         self.best = self.checkpoints / "best"
         self.tensorboard = self.path / "tensorboard"
 
+    def check_usable(self):
+        """Refuses a folder whose files are not those of a run.
+
+        Raises:
+            UserError: if it holds files by our names but no flags.flags.
+        """
+        ours = [self.checkpoints, self.results, self.metrics, self.manifest]
+        strange = [path for path in ours if path.exists()]
+        if strange and not self.flags.exists():
+            raise errors.UserError(
+                f"{self.path} is no run folder of tfnoisy, yet has a "
+                f"{strange[0].name}; choose another --train_log_dir"
+            )
+
     def clear(self):
         """Removes what an earlier run left; other files stay."""
         for folder in (self.checkpoints, self.tensorboard):
@@ -44,18 +58,38 @@ class RunFolder:
             file.unlink(missing_ok=True)
 
     def read_flags(self):
-        """Returns {flag name: value as text} of the run, or None if new."""
+        """Returns {flag name: value as text} of the run, or None if new.
+
+        Raises:
+            UserError: if the file is damaged.
+        """
+        lines = self._flag_lines()
+        if lines is None:
+            return None
+        pairs = (line[2:].partition("=") for line in lines if line[:2] == "--")
+        values = {name: value for name, _, value in pairs}
+        if "dataset_name" not in values:
+            raise self._damaged(self.flags)
+        return values
+
+    def _flag_lines(self):
         if not self.flags.exists():
             return None
-        lines = self.flags.read_text().splitlines()
-        pairs = (line[2:].partition("=") for line in lines if line[:2] == "--")
-        return {name: value for name, _, value in pairs}
+        try:
+            return self.flags.read_text().splitlines()
+        except (UnicodeDecodeError, OSError) as error:
+            raise self._damaged(self.flags) from error
+
+    @staticmethod
+    def _damaged(path):
+        return errors.UserError(
+            f"{path} is damaged; restore it, or begin anew with another "
+            "--train_log_dir"
+        )
 
     def extended_from(self):
         """Returns the steps at which the run had ended and was prolonged."""
-        if not self.flags.exists():
-            return []
-        lines = self.flags.read_text().splitlines()
+        lines = self._flag_lines() or []
         return [
             int(line.removeprefix(_EXTENDED))
             for line in lines
@@ -107,10 +141,17 @@ class RunFolder:
         self._replace(self.results, json.dumps(results, indent=2) + "\n")
 
     def read_results(self):
-        """Returns results.json as a dict, or None before the end."""
+        """Returns results.json as a dict, or None before the end.
+
+        Raises:
+            UserError: if the file is damaged.
+        """
         if not self.results.exists():
             return None
-        return json.loads(self.results.read_text())
+        try:
+            return json.loads(self.results.read_text())
+        except ValueError as error:
+            raise self._damaged(self.results) from error
 
     @staticmethod
     def _replace(path, text):

@@ -1,0 +1,56 @@
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+from PIL import Image
+
+from tfnoisy.datasets import load
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def script(*flags):
+    return subprocess.run(
+        [sys.executable, ROOT / "bin/preview_augmentation.py", *flags],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_digits(tmp_path):
+    path = tmp_path / "sheets/views.png"
+    result = script(
+        "--dataset_name=digits",
+        "--num_images=3",
+        "--views=2",
+        "--standard=standard",
+        "--standard=mentornet",
+        "--strong=autoaugment_svhn",
+        f"--output={path}",
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == f"3 images in {path}\n"
+    sheet = np.asarray(Image.open(path))
+    # Tiles of 96 pixels, 4 between them: 1 + 2 + 2 + 2 columns of 3 rows.
+    assert sheet.shape == (14 + 4 + 3 * 100, 4 + 7 * 100, 3)
+    digit = load.load("digits", "train").images[0, ..., 0]
+    tile = sheet[18 : 18 + 96, 4 : 4 + 96, 0]
+    np.testing.assert_array_equal(tile[6::12, 6::12], digit)
+    tiles = [sheet[18:114, 4 + 100 * k : 100 + 100 * k] for k in range(7)]
+    assert all(np.any(tile != tiles[0]) for tile in tiles[1:])
+
+
+def test_mistakes(tmp_path):
+    path = tmp_path / "views.png"
+    for flags, message in (
+        (["--strong=autoaugmnt"], "no policy 'autoaugmnt'"),
+        (["--standard=strong"], "no augmentation 'strong'"),
+        (["--num_images=0"], "--num_images starts at 1, not 0"),
+        (["--output=views.txt"], "views.txt is no name of a PNG file"),
+    ):
+        result = script("--dataset_name=digits", f"--output={path}", *flags)
+        assert result.returncode == 2 and not path.exists()
+        assert len(result.stderr.splitlines()) == 1
+        assert message in result.stderr
