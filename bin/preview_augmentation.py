@@ -10,9 +10,11 @@ A row is an image: the original, its standard views, its strong views.
 import numpy as np
 from absl import flags
 
+from tfnoisy.bin import common  # First, as it keeps TensorFlow quiet.
+
+# isort: split
 from tfnoisy import errors
 from tfnoisy.augment import preview
-from tfnoisy.bin import common
 from tfnoisy.datasets import load
 
 FLAGS = flags.FLAGS

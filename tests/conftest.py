@@ -13,7 +13,11 @@ tf.config.set_logical_device_configuration(
 )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def two_replicas():
-    """Returns a MirroredStrategy of two CPU replicas."""
+    """Returns a MirroredStrategy of two CPU replicas.
+
+    One for all: the collectives of a second one in the process would be
+    taken for those of the first.
+    """
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
