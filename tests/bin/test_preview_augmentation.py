@@ -49,9 +49,7 @@ def test_mistakes(tmp_path):
     path = tmp_path / "views.png"
     for flags, message in (
         (["--strong=autoaugmnt"], "no policy 'autoaugmnt'"),
-        (["--standard=strong"], "no augmentation 'strong'"),
         (["--num_images=0"], "--num_images starts at 1, not 0"),
-        (["--output=views.txt"], "views.txt is no name of a PNG file"),
     ):
         result = script("--dataset_name=digits", f"--output={path}", *flags)
         assert result.returncode == 2 and not path.exists()
