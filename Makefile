@@ -1,6 +1,6 @@
 # Two commands do everything: make demo, make test.  The rest is convenience.
 .POSIX:
-.PHONY: demo test lint format clean
+.PHONY: demo test test-addons lint format clean
 
 DEMO = runs/demo
 BIN = .venv/bin
@@ -17,6 +17,12 @@ demo: .venv/.installed
 test: .venv/.installed-dev lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
+# The image operations beside tensorflow-addons, which needs Python 3.11 and an
+# environment of its own (1.3 GB).
+test-addons: .venv-addons/.installed
+	.venv-addons/bin/python -m pytest \
+	    tests/addons tests/augment/test_addons_goldens.py
+
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -32,5 +38,8 @@ format: .venv/.installed-dev
 	@sh bin/make_venv.sh '.[dev]'
 	@touch .venv/.installed-dev
 
+.venv-addons/.installed: tests/addons/requirements.txt bin/make_addons_venv.sh
+	@sh bin/make_addons_venv.sh
+
 clean:
-	rm -rf .venv build dist *.egg-info
+	rm -rf .venv .venv-addons build dist *.egg-info
