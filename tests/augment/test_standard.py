@@ -246,3 +246,53 @@ def test_none_is_the_evaluation_view():
 def test_an_unknown_name_is_the_users_mistake():
     with pytest.raises(errors.UserError, match=r"'cutout'.*standard.*none"):
         standard.get("cutout", (32, 32, 3))
+
+
+@pytest.mark.parametrize(
+    "name, mean, deviation",
+    [
+        ("dividemix_cifar10", 0.4914, 0.2023),
+        ("dividemix_cifar100", 0.507, 0.267),
+        ("bkd_cifar10", 0.4914, 0.2023),
+        ("bkd_cifar100", 0.5071, 0.2675),
+    ],
+)
+def test_normalised_by_fixed_statistics(name, mean, deviation):
+    images = random_images(6, 32, 32, 3)
+    augmentation = standard.get(name, (32, 32, 3))
+    view = augmentation.evaluate(tf.constant(images)).numpy()
+    expected = (images[..., 0] / 255 - mean) / deviation
+    np.testing.assert_allclose(view[..., 0], expected, atol=1e-5)
+    # Black is padded before, not after.
+    drawn = augmentation.train(tf.constant(images), np.zeros([6, 3], "f4"))
+    corner = drawn.numpy()[:, 0, -1, 0]
+    if name == "bkd_cifar10":
+        mirrored = expected[:, 4, 4]
+        np.testing.assert_allclose(corner, mirrored, atol=1e-5)
+    else:
+        np.testing.assert_allclose(corner, -mean / deviation, atol=1e-5)
+
+
+def test_grey_images_take_the_mean_statistics():
+    images = tf.fill([1, 8, 8, 1], tf.constant(255, tf.uint8))
+    view = standard.get("dividemix_cifar10", (8, 8, 1)).evaluate(images)
+    means, deviations = (0.4914 + 0.4822 + 0.4465), (0.2023 + 0.1994 + 0.2010)
+    expected = (1 - means / 3) / (deviations / 3)
+    np.testing.assert_allclose(view, expected, rtol=1e-5)
+
+
+def test_ieg_pads_by_two():
+    white = tf.fill([2, 32, 32, 3], tf.constant(255, tf.uint8))
+    draws = np.array([[0.0, 0.0, 0.9], [0.5, 0.5, 0.9]], "f4")
+    view = standard.get("ieg", (32, 32, 3)).train(white, draws).numpy()
+    assert (view[0] == -1).sum() == 3 * (2 * 32 + 2 * 30)
+    assert (view[1] == 1).all()
+
+
+def test_every_name_makes_a_view():
+    images = tf.constant(random_images(2))
+    for name in standard.names():
+        augmentation = standard.get(name, (8, 8, 3))
+        draws = draws_of(2, augmentation.num_draws)
+        assert augmentation.train(images, draws).shape == (2, 8, 8, 3)
+        assert augmentation.move(images, draws).dtype == tf.uint8

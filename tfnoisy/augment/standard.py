@@ -18,6 +18,20 @@ _OFFSET_Y, _OFFSET_X, _FLIP = range(3)
 _BRIGHTNESS, _SATURATION, _HUE, _CONTRAST, _ORDER = range(3, 8)
 
 
+# Means and standard deviations that DivideMix and BKD normalise by.
+_STATISTICS = {
+    "dividemix_cifar10": ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)),
+    "dividemix_cifar100": ((0.507, 0.487, 0.441), (0.267, 0.256, 0.276)),
+    "bkd_cifar10": ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)),
+    "bkd_cifar100": ((0.5071, 0.4867, 0.4408), (0.2675, 0.2565, 0.2761)),
+}
+
+
+def unmoved(images, _):
+    """Moves nothing: the `move` of a view that has none."""
+    return images
+
+
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
     """A training view and the evaluation view that belongs to it.
@@ -25,30 +39,58 @@ class Augmentation:
     Attributes:
         name: how a user names it.
         num_draws: how many uniform draws each image takes.
-        train: (uint8 [B, H, W, C], draws float32 [B, num_draws]) ->
-            float32 [B, H, W, C].
+        move: (uint8 [B, H, W, C], draws float32 [B, num_draws]) -> the same
+            type and shape: what moves pixels.  A strong view starts from it.
+        finish: (moved, draws) -> float32 [B, H, W, C].
         evaluate: uint8 [B, H, W, C] -> float32 [B, H, W, C].
     """
 
     name: str
     num_draws: int
-    train: Callable
+    move: Callable
+    finish: Callable
     evaluate: Callable
+
+    def train(self, images, draws):
+        """Returns the training view, float32 [B, H, W, C]."""
+        return self.finish(self.move(images, draws), draws)
+
+
+def names():
+    """Returns the names that `get` knows."""
+    return (
+        "standard",
+        "mentormix",
+        "mentornet",
+        "mentornet_inception",
+        "ieg",
+        *_STATISTICS,
+        "none",
+    )
 
 
 def get(name, image_shape, mirror=True):
     """Returns an augmentation by name.
 
+    Sizes are in pixels of 32 and scale with the height.
+
     Args:
         name: one of
-            `standard`: the field's usual one: zero-pad by an eighth of the
-            height (4 pixels at 32), random crop, horizontal flip, [-1, 1];
-            `mentormix`: pad 2 of 32, crop, flip, colour jitter, [-1, 1]
+            `standard`: the field's usual one: zero-pad by 4, random crop,
+            horizontal flip, [-1, 1];
+            `mentormix`: pad by 2, crop, flip, colour jitter, [-1, 1]
             (MentorMix, original code; a grey image's saturation and hue do
             not change);
-            `mentornet`: pad 2 of 32, crop, flip, per-image standardisation
+            `mentornet`: pad by 2, crop, flip, per-image standardisation
             (google/mentornet's ResNet);
-            `mentornet_inception`: the same with 8 pixels of 32;
+            `mentornet_inception`: the same with 8 pixels;
+            `ieg`: pad by 2, crop, flip, [-1, 1] (google-research/ieg);
+            `dividemix_cifar10`, `dividemix_cifar100`: pad by 4, crop, flip,
+            normalise each channel (DivideMix, `dataloader_cifar.py`);
+            `bkd_cifar10`: flip, pad by 4 by reflection, crop, normalise (Blind
+            Knowledge Distillation); `bkd_cifar100`: zero-pad, crop, flip,
+            normalise (there the evaluation view takes CIFAR-100's own
+            statistics, the original CIFAR-10's);
             `none`: [-1, 1] only.
         image_shape: (H, W, C) of the images.
         mirror: whether a flipped image keeps its class; if not, none is
@@ -62,14 +104,13 @@ def get(name, image_shape, mirror=True):
     """
     height = image_shape[0]
 
-    def scaled(pixels_of_32):
-        return max(1, round(pixels_of_32 * height / 32))
+    def crop(pixels_of_32, mode="CONSTANT"):
+        padding = max(1, round(pixels_of_32 * height / 32))
 
-    def crop_then(finish, padding):
-        def train(images, draws):
-            return finish(crop_and_flip(images, draws, padding, mirror), draws)
+        def move(images, draws):
+            return crop_and_flip(images, draws, padding, mirror, mode)
 
-        return train
+        return move
 
     def to_range(images, _=None):
         return to_unit_range(images)
@@ -80,22 +121,28 @@ def get(name, image_shape, mirror=True):
     def jitter(images, draws):
         return 2.0 * colour_jitter(images, draws) - 1.0
 
+    if name in _STATISTICS:
+        mode = "REFLECT" if name == "bkd_cifar10" else "CONSTANT"
+        mean, deviation = _STATISTICS[name]
+
+        def normalised(images, _=None):
+            return normalise(images, mean, deviation)
+
+        return Augmentation(name, 3, crop(4, mode), normalised, normalised)
     views = {
-        "standard": (3, crop_then(to_range, scaled(4)), to_unit_range),
-        "mentormix": (8, crop_then(jitter, scaled(2)), to_unit_range),
-        "mentornet": (3, crop_then(standardise, scaled(2)), standardise),
-        "mentornet_inception": (
-            3,
-            crop_then(standardise, scaled(8)),
-            standardise,
-        ),
-        "none": (1, to_range, to_unit_range),
+        "standard": (3, crop(4), to_range),
+        "mentormix": (8, crop(2), jitter, to_unit_range),
+        "mentornet": (3, crop(2), standardise),
+        "mentornet_inception": (3, crop(8), standardise),
+        "ieg": (3, crop(2), to_range),
+        "none": (1, unmoved, to_range),
     }
     if name not in views:
         raise errors.UserError(
-            f"no augmentation {name!r}; there are {', '.join(views)}"
+            f"no augmentation {name!r}; there are {', '.join(names())}"
         )
-    return Augmentation(name, *views[name])
+    num_draws, move, finish, *evaluate = views[name]
+    return Augmentation(name, num_draws, move, finish, *evaluate or [finish])
 
 
 def to_unit_range(images):
@@ -103,16 +150,32 @@ def to_unit_range(images):
     return (tf.cast(images, tf.float32) - 127.5) / 127.5
 
 
-def crop_and_flip(images, draws, padding, mirror=True):
-    """Zero-pads, crops back at a random offset, and flips half the images.
+def normalise(images, mean, deviation):
+    """Maps uint8 to (x / 255 - mean) / deviation, float32.
+
+    Args:
+        images: uint8 [B, H, W, C].
+        mean: of red, green and blue, in [0, 1]; of a grey image all three
+            are averaged.
+        deviation: likewise.
+    """
+    if images.shape[-1] == 1:
+        mean, deviation = (sum(values) / 3 for values in (mean, deviation))
+    return (tf.cast(images, tf.float32) / 255.0 - mean) / deviation
+
+
+def crop_and_flip(images, draws, padding, mirror=True, mode="CONSTANT"):
+    """Pads, crops back at a random offset, and flips half the images.
 
     Args:
         images: [B, H, W, C] of any type.
         draws: float [B, >= 3] in [0, 1): vertical offset, horizontal offset,
             flip.
-        padding: pixels of black on each side; offsets are uniform in
+        padding: pixels on each side; offsets are uniform in
             0..2 * padding.
         mirror: whether to flip where the third draw is below one half.
+        mode: CONSTANT (black) or REFLECT, as for `tf.pad`.  Offsets being
+            symmetric, it does not matter that the flip comes after the crop.
 
     Returns:
         A tensor like `images`.
@@ -120,7 +183,9 @@ def crop_and_flip(images, draws, padding, mirror=True):
     shape = tf.shape(images)
     height, width = shape[1], shape[2]
     padded = tf.pad(
-        images, [[0, 0], [padding, padding], [padding, padding], [0, 0]]
+        images,
+        [[0, 0], [padding, padding], [padding, padding], [0, 0]],
+        mode,
     )
     offsets = tf.cast(draws[:, : _OFFSET_X + 1] * (2 * padding + 1), tf.int32)
     rows = offsets[:, _OFFSET_Y, None] + tf.range(height)

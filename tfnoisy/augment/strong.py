@@ -72,11 +72,15 @@ def get(name, image_shape, mirror=True, jit=True):
     policy = policies.get(name, image_shape[0])
 
     @tf.function(jit_compile=jit, autograph=False)
-    def train(images, draws):
+    def finish(images, draws):
         return view(images, draws, policy, mirror)
 
     return standard.Augmentation(
-        name, num_draws(policy), train, standard.to_unit_range
+        name,
+        num_draws(policy),
+        standard.unmoved,
+        finish,
+        standard.to_unit_range,
     )
 
 
