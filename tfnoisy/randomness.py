@@ -26,6 +26,7 @@ STREAMS = {
             "mentornet",
             "evaluation",
             "dropout_mixed",
+            "augment_probe",
         ]
     )
 }

@@ -32,7 +32,7 @@ def seen(images, draws):
     return tf.concat([mean[:, None], draws], axis=1)
 
 
-SEEN = standard.Augmentation("seen", 2, seen, seen)
+SEEN = standard.Augmentation("seen", 2, standard.unmoved, seen, seen)
 
 
 def stream(ids=range(10), batch_size=4, seed=0, augmentation=SEEN, **kwargs):
@@ -260,3 +260,146 @@ def test_evaluation_may_judge_by_other_labels():
     ).as_numpy_iterator()
     assert batch["labels"].dtype == np.int32
     np.testing.assert_array_equal(batch["labels"][:5], [0, 1, 0, 1, 0])
+
+
+def strong_view(images, draws):
+    return standard.to_unit_range(images) + draws[:, None, None, :1]
+
+
+STRONG = standard.Augmentation(
+    "strong", 2, standard.unmoved, strong_view, standard.to_unit_range
+)
+
+
+def data_with(probe_ids=(40, 41, 42), **kwargs):
+    return pipeline.TrainingData(
+        make_dataset(range(10)),
+        standard.get("ieg", (4, 4, 3)),
+        4,
+        seed=3,
+        strong=STRONG,
+        probe=make_dataset(probe_ids),
+        **kwargs,
+    )
+
+
+def test_the_strong_view_starts_from_the_standard_one():
+    for batch in take(data_with().batches(), 4):
+        difference = batch["images_strong"] - batch["images"]
+        # One draw for each image, nothing else moved.
+        np.testing.assert_allclose(
+            difference, difference[:, :1, :1, :1] + 0 * difference, atol=1e-6
+        )
+        assert len(np.unique(difference[:, 0, 0, 0])) == 4
+        assert (difference >= 0).all() and (difference < 1).all()
+
+
+def test_a_strong_view_leaves_the_standard_one_as_it_is():
+    data = data_with()
+    plain = pipeline.TrainingData(data.dataset, data.augmentation, 4, seed=3)
+    for batch, other in zip(take(data.batches(), 6), take(plain.batches(), 6)):
+        for name, value in other.items():
+            np.testing.assert_array_equal(batch[name], value)
+
+
+def test_the_probe_recurs_in_its_order_with_fresh_views():
+    labels = [42 % 3, 40 % 3, 41 % 3]
+    batches = take(data_with((42, 40, 41)).batches(), 6)
+    seen = np.concatenate([batch["probe_labels"] for batch in batches])
+    np.testing.assert_array_equal(seen, (labels * 8))
+    images = np.concatenate([batch["probe_images"] for batch in batches])
+    views = {image.tobytes() for image in images[::3]}
+    assert 4 <= len(views) <= 8
+
+
+@pytest.mark.parametrize("first_batch", [1, 2, 7])
+def test_probe_and_strong_views_can_be_entered_anywhere(first_batch):
+    expected = take(data_with().batches(), 12)[first_batch:]
+    found = take(data_with().batches(first_batch), 12 - first_batch)
+    assert_same(found, expected)
+
+
+def test_workers_share_the_probe_too():
+    expected = take(data_with().batches(), 6)
+    for worker in range(2):
+        context = tf.distribute.InputContext(2, worker, 2)
+        found = take(data_with().batches(0, context), 3)
+        assert_same(found, expected[worker::2])
+
+
+def seen_data():
+    return pipeline.TrainingData(make_dataset(range(10)), SEEN, 4, seed=3)
+
+
+def test_a_pass_over_some_rows():
+    rows = np.array([1, 3, 4, 7, 8])
+    batches = take(seen_data().epoch_batches((2, 0), rows), 9)
+    assert [len(batch["ids"]) for batch in batches] == [4, 1]
+    ids = np.concatenate([batch["ids"] for batch in batches])
+    assert sorted(ids) == rows.tolist()
+    again = take(seen_data().epoch_batches((2, 0), rows), 9)
+    assert_same(again, batches)
+    other = take(seen_data().epoch_batches((2, 1), rows), 9)
+    assert [b["ids"].tolist() for b in other] != [
+        b["ids"].tolist() for b in batches
+    ]
+
+
+def test_passes_without_end_are_shuffled_and_viewed_anew():
+    rows = np.array([1, 3, 4, 7, 8])
+    stream = seen_data().epoch_batches((0,), rows, repeat=True, batch_size=3)
+    batches = take(stream, 8)
+    assert [len(batch["ids"]) for batch in batches] == [3, 2] * 4
+    orders = {
+        tuple(np.concatenate([a["ids"], b["ids"]]))
+        for a, b in zip(batches[::2], batches[1::2])
+    }
+    assert len(orders) > 1
+    assert all(sorted(order) == rows.tolist() for order in orders)
+    views = {
+        tuple(view)
+        for batch in batches
+        for i, view in zip(batch["ids"], batch["images"])
+        if i == 4
+    }
+    assert len(views) == 4
+    for first in (1, 2, 5):
+        entered = seen_data().epoch_batches(
+            (0,), rows, repeat=True, batch_size=3, first_batch=first
+        )
+        assert_same(take(entered, 8 - first), batches[first:])
+
+
+def test_several_views_and_values_by_row():
+    values = {"weight": np.arange(10, dtype=np.float32) / 10}
+    stream = seen_data().epoch_batches((0,), num_views=2, values=values)
+    for batch in take(stream, 3):
+        assert batch["images"].shape[1] == 2
+        np.testing.assert_array_equal(
+            batch["images"][:, 0, 0], batch["images"][:, 1, 0]
+        )
+        assert (batch["images"][:, 0, 1] != batch["images"][:, 1, 1]).all()
+        np.testing.assert_allclose(batch["weight"], batch["ids"] / 10)
+
+
+def test_workers_share_a_pass():
+    expected = take(seen_data().epoch_batches((1,), batch_size=2), 5)
+    found = []
+    for worker in range(2):
+        context = tf.distribute.InputContext(2, worker, 2)
+        stream = seen_data().epoch_batches(
+            (1,), batch_size=2, input_context=context
+        )
+        found.append(take(stream, 5))
+    assert_same(found[0], expected[::2])
+    assert_same(found[1], expected[1::2])
+
+
+def test_a_training_view_of_everything_in_order():
+    batches = take(seen_data().training_view_batches(4, (5,)), 9)
+    ids = np.concatenate([batch["ids"] for batch in batches])
+    mask = np.concatenate([batch["mask"] for batch in batches])
+    assert ids[mask > 0].tolist() == list(range(10))
+    expected = randomness.uniform_by_id(3, "augment", 10, 2, 5).numpy()
+    views = np.concatenate([batch["images"] for batch in batches])
+    np.testing.assert_array_equal(views[:10, 1:], expected)

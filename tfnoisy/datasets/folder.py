@@ -74,8 +74,7 @@ def read(data_dir, split, *, labels_csv="", image_size=None):
 
     start, stop = splits.bounds(split, len(rows))
     rows = rows[start:stop]
-    images = _decode(rows, size, grey, problems)
-    _raise(source, problems)
+    images = _decode(source, rows, size, grey)
     clean = [row.clean for row in rows]
     return dataset.ImageDataset(
         name="folder",
@@ -84,6 +83,55 @@ def read(data_dir, split, *, labels_csv="", image_size=None):
         clean_labels=None if None in clean else np.array(clean, np.int64),
         ids=np.arange(start, stop),
         class_names=listing.class_names,
+        paths=tuple(str(row.path) for row in rows),
+    )
+
+
+def read_like(data_dir, labels_csv, other, *, image_size=None):
+    """Reads images of the classes and the shape of another data set.
+
+    Args:
+        data_dir: a folder of `CLASS/*.png|jpg`, or that of the CSV's paths.
+        labels_csv: a CSV of path,given_label; labels by name or by number; or
+            empty.
+        other: an `ImageDataset`.
+        image_size: the side that its images were resized to; if None, images
+            must have its size.
+
+    Returns:
+        An `ImageDataset` of the other's classes, ids by path or line.
+
+    Raises:
+        UserError: as `read`.
+    """
+    problems = []
+    name = "probe"
+    listing = folder_listing.like(
+        data_dir, labels_csv, other.class_names, name, problems
+    )
+    source = labels_csv or data_dir
+    rows = listing.splits[name]
+    if not rows and not problems:
+        raise errors.UserError(
+            f"{source} holds no images of {other.name}'s classes in "
+            "CLASS/*.png (or jpg, jpeg)"
+        )
+    size, _ = _check_headers(listing, name, image_size, problems)
+    height, width, channels = other.images.shape[1:]
+    if not problems and image_size is None and size != (width, height):
+        problems.append(
+            f"{rows[0].where}: {size[0]}x{size[1]} pixels where the training "
+            f"images have {width}x{height}; give --image_size to resize all"
+        )
+    _raise(source, problems)
+    return dataset.ImageDataset(
+        name=source,
+        images=_decode(source, rows, (width, height), channels == 1),
+        given_labels=np.array([row.given for row in rows], np.int64),
+        clean_labels=None,
+        ids=np.arange(len(rows)),
+        class_names=other.class_names,
+        mirror=other.mirror,
         paths=tuple(str(row.path) for row in rows),
     )
 
@@ -141,8 +189,8 @@ def _check_headers(listing, name, image_size, problems):
     return size, grey
 
 
-def _decode(rows, size, grey, problems):
-    """Returns uint8 [N, H, W, C]; broken images are added to the problems."""
+def _decode(source, rows, size, grey):
+    """Returns uint8 [N, H, W, C]; refuses broken images."""
     channels = 1 if grey else 3
     images = np.empty([len(rows), size[1], size[0], channels], np.uint8)
 
@@ -159,5 +207,5 @@ def _decode(rows, size, grey, problems):
 
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         results = pool.map(decode, range(len(rows)))
-        problems.extend(filter(None, results))
+        _raise(source, list(filter(None, results)))
     return images

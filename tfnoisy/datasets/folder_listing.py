@@ -64,6 +64,37 @@ def from_folders(data_dir, split, problems):
     return Listing(class_names, listed)
 
 
+def like(data_dir, labels_csv, class_names, split, problems):
+    """Lists images of given classes: `DIR/CLASS/*`, or the rows of a CSV.
+
+    Args:
+        data_dir: DIR, or empty with a CSV.
+        labels_csv: a CSV file of path,given_label, or empty.
+        class_names: the classes.
+        split: what the listed images are called.
+        problems: a list that gets a line for each thing that is wrong.
+
+    Returns:
+        A `Listing`.
+
+    Raises:
+        UserError: if there is no folder or the CSV cannot be read.
+    """
+    root = pathlib.Path(data_dir).expanduser() if data_dir else None
+    if root and not root.is_dir():
+        raise errors.UserError(f"{root} is not a folder")
+    if not labels_csv:
+        rows = _rows_of_folders(root, class_names, problems)
+        return Listing(class_names, {split: rows})
+    table = _find_csv(labels_csv, root)
+    lines = _csv_lines(table)
+    rows = [
+        row
+        for _, row in _rows_of_csv(lines, root, table, class_names, problems)
+    ]
+    return Listing(class_names, {split: rows})
+
+
 def from_csv(data_dir, labels_csv, split, problems):
     """Lists the rows of a CSV, and `DIR/<split>/CLASS/*` where it has none.
 
@@ -80,35 +111,16 @@ def from_csv(data_dir, labels_csv, split, problems):
         UserError: if the file cannot be read or lacks a column.
     """
     root = pathlib.Path(data_dir).expanduser() if data_dir else None
-    table = pathlib.Path(labels_csv).expanduser()
-    if not table.is_file() and root and (root / table).is_file():
-        table = root / table
+    table = _find_csv(labels_csv, root)
     lines = _csv_lines(table)
     has_splits = any("split" in line for _, line in lines)
-    has_clean = any(line.get("clean_label") for _, line in lines)
     folders = ()
     if root and not has_splits:
         folders = _class_folders(root / "test")
     class_names = folders or _labels_in_use(lines, table, problems)
-    labels = {name: label for label, name in enumerate(class_names)}
     listed = {}
-    seen = {}
-    for number, line in lines:
-        where = f"{table.name}:{number}"
-        path = _image_path(line["path"], root, table.parent)
-        if path in seen:
-            problems.append(
-                f"{where}: {line['path']} is line {seen[path]} already"
-            )
-        seen.setdefault(path, number)
-        given = _label(line, "given_label", labels, where, problems)
-        clean = None
-        if has_clean:
-            clean = _label(line, "clean_label", labels, where, problems)
-        name = line["split"] if has_splits else "train"
-        if not name:
-            problems.append(f"{where}: split is empty")
-        listed.setdefault(name, []).append(Row(path, where, given, clean))
+    for name, row in _rows_of_csv(lines, root, table, class_names, problems):
+        listed.setdefault(name, []).append(row)
     _check_every_class(listed.get("train", []), class_names, table, problems)
     if split not in listed and root and not has_splits:
         listed[split] = _rows_of_folders(root / split, class_names, problems)
@@ -153,6 +165,37 @@ def _rows_of_folders(directory, class_names, problems):
         label = class_names.index(name)
         rows += [Row(path, str(path), label) for path in paths]
     return rows
+
+
+def _find_csv(labels_csv, root):
+    table = pathlib.Path(labels_csv).expanduser()
+    if not table.is_file() and root and (root / table).is_file():
+        return root / table
+    return table
+
+
+def _rows_of_csv(lines, root, table, class_names, problems):
+    """Yields (split, Row) of each line of a CSV."""
+    has_splits = any("split" in line for _, line in lines)
+    has_clean = any(line.get("clean_label") for _, line in lines)
+    labels = {name: label for label, name in enumerate(class_names)}
+    seen = {}
+    for number, line in lines:
+        where = f"{table.name}:{number}"
+        path = _image_path(line["path"], root, table.parent)
+        if path in seen:
+            problems.append(
+                f"{where}: {line['path']} is line {seen[path]} already"
+            )
+        seen.setdefault(path, number)
+        given = _label(line, "given_label", labels, where, problems)
+        clean = None
+        if has_clean:
+            clean = _label(line, "clean_label", labels, where, problems)
+        name = line["split"] if has_splits else "train"
+        if not name:
+            problems.append(f"{where}: split is empty")
+        yield name, Row(path, where, given, clean)
 
 
 def _csv_lines(table):

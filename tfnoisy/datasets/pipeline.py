@@ -6,6 +6,7 @@ asks for the batch it needs next and gets exactly what it would have got.
 """
 
 import dataclasses
+import functools
 
 import numpy as np
 import tensorflow as tf
@@ -26,12 +27,16 @@ class TrainingData:
         augmentation: its training view is used.
         batch_size: examples per batch and replica.
         seed: the run's seed.
+        strong: a strong augmentation of the training view, or None.
+        probe: an `ImageDataset` of trusted examples, or None.
     """
 
     dataset: dataset_lib.ImageDataset
     augmentation: standard.Augmentation
     batch_size: int
     seed: int
+    strong: standard.Augmentation | None = None
+    probe: dataset_lib.ImageDataset | None = None
 
     def batches(self, first_batch=0, input_context=None):
         """Returns `training_batches` from this batch on."""
@@ -42,7 +47,114 @@ class TrainingData:
             self.seed,
             first_batch,
             input_context,
+            strong=self.strong,
+            probe=self.probe,
         )
+
+    def epoch_batches(
+        self,
+        counters,
+        rows=None,
+        *,
+        batch_size=None,
+        num_views=1,
+        repeat=False,
+        values=None,
+        first_batch=0,
+        input_context=None,
+    ):
+        """Returns a shuffled pass over some of the data, or passes without end.
+
+        A pass ends with a short batch if need be.
+
+        Args:
+            counters: a tuple of integers, such as (epoch, network), that key
+                the order and the views.
+            rows: int [M], of the data set; all if None.
+            batch_size: examples per batch and replica; the run's if None.
+            num_views: V, independent training views of each image.
+            repeat: begin another pass, shuffled and viewed anew, at the end.
+            values: {name: array [N]} to add to the batches, by row.
+            first_batch: how many batches have been used up, of all replicas.
+            input_context: as for `training_batches`.
+
+        Returns:
+            A `tf.data.Dataset` of {images: float32 [b, H, W, C], or
+            [b, V, H, W, C] for several views, labels: int32 [b], ids: int64
+            [b], and the values}, b at most the batch size.
+        """
+        if rows is None:
+            rows = np.arange(len(self.dataset))
+        batch_size = batch_size or self.batch_size
+        each, first_pass = -(-len(rows) // batch_size), 0
+        if repeat:
+            first_pass, first_batch = divmod(first_batch, each)
+        rows = tf.constant(rows, tf.int32)
+        passes = tf.data.Dataset.range(
+            first_pass, _ENDLESS if repeat else first_pass + 1
+        )
+        drawn = num_views * self.augmentation.num_draws
+
+        def one_pass(k):
+            order = _shuffled(self.dataset, self.seed, (*counters, k), rows)
+            draws = _draws(
+                self.dataset, order, self.seed, "augment", drawn, *counters, k
+            )
+            return tf.data.Dataset.from_tensor_slices((order, draws)).batch(
+                batch_size
+            )
+
+        batches = passes.flat_map(one_pass).skip(first_batch)
+        images, labels, ids = self._on_host
+        values = _constants(values or {})
+
+        def load(row, draws):
+            pixels = tf.gather(images, row)
+            views = [
+                self.augmentation.train(pixels, part)
+                for part in tf.split(draws, num_views, axis=1)
+            ]
+            return {
+                "images": views[0] if num_views == 1 else tf.stack(views, 1),
+                "labels": tf.gather(labels, row),
+                "ids": tf.gather(ids, row),
+                **{name: tf.gather(v, row) for name, v in values.items()},
+            }
+
+        return _mapped(_of_worker(batches, input_context), load)
+
+    def evaluation_batches(self, batch_size):
+        """Returns `evaluation_batches` of the training set, given labels."""
+        return evaluation_batches(self.dataset, self.augmentation, batch_size)
+
+    def training_view_batches(self, batch_size, counters):
+        """Returns all examples once, in order, in a training view each.
+
+        Args:
+            batch_size: as for `evaluation_batches`.
+            counters: integers that key the views.
+
+        Returns:
+            A `tf.data.Dataset` as that of `evaluation_batches`.
+        """
+        rows = tf.range(len(self.dataset))
+        draws = _draws(
+            self.dataset,
+            rows,
+            self.seed,
+            "augment",
+            self.augmentation.num_draws,
+            *counters,
+        )
+
+        def view(pixels, row):
+            return self.augmentation.train(pixels, tf.gather(draws, row))
+
+        return _in_order(self._on_host, len(self.dataset), batch_size, view)
+
+    @functools.cached_property
+    def _on_host(self):
+        return _on_host(self.dataset, self.dataset.given_labels)
 
 
 def training_batches(
@@ -52,11 +164,15 @@ def training_batches(
     seed,
     first_batch=0,
     input_context=None,
+    *,
+    strong=None,
+    probe=None,
 ):
     """Returns an endless stream of shuffled, augmented training batches.
 
     The data set is shuffled anew in every epoch.  Batches are full and cross
-    the borders of epochs, as the TF1 queues of the original code did.
+    the borders of epochs, as the TF1 queues of the original code did.  The
+    probe's examples recur in their own order.
 
     Args:
         dataset: an `ImageDataset`.
@@ -67,28 +183,53 @@ def training_batches(
             have been used up.
         input_context: a `tf.distribute.InputContext`; batch k goes to replica
             k mod (number of replicas).
+        strong: an `Augmentation` that makes a second view, from the first one
+            before its colours are touched; or None.
+        probe: an `ImageDataset` of trusted examples, of which each batch has
+            batch_size too, in the first kind of view; or None.
 
     Returns:
         A `tf.data.Dataset` of {images: float32 [B, H, W, C], labels: int32
-        [B] (the given ones), ids: int64 [B]}.
+        [B] (the given ones), ids: int64 [B]}, and where asked for
+        {images_strong: float32 [B, H, W, C]} and {probe_images: float32
+        [B, H, W, C], probe_labels: int32 [B]}.
     """
-    rows = _epoch_rows(
-        dataset, augmentation.num_draws, seed, first_batch * batch_size
-    ).batch(batch_size, drop_remainder=True)
-    if input_context is not None and input_context.num_input_pipelines > 1:
-        rows = _batches_of_worker(rows, input_context)
+    draws = {"augment": augmentation.num_draws}
+    if strong is not None:
+        draws["augment_strong"] = strong.num_draws
+    first_example = first_batch * batch_size
+    streams = {"noisy": _examples(dataset, draws, seed, first_example)}
+    if probe is not None:
+        draws = {"augment_probe": augmentation.num_draws}
+        streams["probe"] = _examples(
+            probe, draws, seed, first_example, shuffle=False
+        )
+        probe_images, probe_labels, _ = _on_host(probe, probe.given_labels)
+    rows = tf.data.Dataset.zip(streams).batch(batch_size, drop_remainder=True)
     images, labels, ids = _on_host(dataset, dataset.given_labels)
 
-    def load(row, draws):
-        return {
-            "images": augmentation.train(tf.gather(images, row), draws),
+    def load(rows):
+        row, draws = rows["noisy"]
+        pixels = tf.gather(images, row)
+        batch = {
+            "images": augmentation.train(pixels, draws["augment"]),
             "labels": tf.gather(labels, row),
             "ids": tf.gather(ids, row),
         }
+        if strong is not None:
+            batch["images_strong"] = strong.train(
+                augmentation.move(pixels, draws["augment"]),
+                draws["augment_strong"],
+            )
+        if probe is not None:
+            row, draws = rows["probe"]
+            batch["probe_images"] = augmentation.train(
+                tf.gather(probe_images, row), draws["augment_probe"]
+            )
+            batch["probe_labels"] = tf.gather(probe_labels, row)
+        return batch
 
-    return rows.map(
-        load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
-    ).prefetch(4)
+    return _mapped(_of_worker(rows, input_context), load)
 
 
 def evaluation_batches(dataset, augmentation, batch_size, labels=None):
@@ -106,26 +247,40 @@ def evaluation_batches(dataset, augmentation, batch_size, labels=None):
         [B], ids: int64 [B], mask: float32 [B], 1 for real examples}.
     """
     labels = dataset.given_labels if labels is None else labels
-    count = len(dataset)
-    batches = -(-count // batch_size)
-    images, labels, ids = _on_host(dataset, labels)
+
+    def view(pixels, _):
+        return augmentation.evaluate(pixels)
+
+    return _in_order(_on_host(dataset, labels), len(dataset), batch_size, view)
+
+
+def _in_order(tensors, count, batch_size, view):
+    images, labels, ids = tensors
 
     def load(index):
         row = tf.cast(index, tf.int32) * batch_size + tf.range(batch_size)
         mask = tf.cast(row < count, tf.float32)
         row = tf.minimum(row, count - 1)
         return {
-            "images": augmentation.evaluate(tf.gather(images, row)),
+            "images": view(tf.gather(images, row), row),
             "labels": tf.gather(labels, row),
             "ids": tf.gather(ids, row),
             "mask": mask,
         }
 
-    return (
-        tf.data.Dataset.range(batches)
-        .map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        .prefetch(2)
-    )
+    return _mapped(tf.data.Dataset.range(-(-count // batch_size)), load)
+
+
+def _mapped(batches, load):
+    return batches.map(
+        load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+    ).prefetch(4)
+
+
+def _constants(values):
+    """Keeps arrays in the host's memory."""
+    with tf.device("CPU:0"):
+        return {name: tf.constant(value) for name, value in values.items()}
 
 
 def _on_host(dataset, labels):
@@ -138,19 +293,35 @@ def _on_host(dataset, labels):
         )
 
 
-def _epoch_rows(dataset, num_draws, seed, first_example):
-    """Returns (row, draws [num_draws]) of every example, epoch after epoch."""
-    ids = tf.constant(dataset.ids, tf.int64)
-    num_ids = dataset.num_ids
+def _shuffled(dataset, seed, counters, rows):
+    """Returns these rows in the random order that the counters key."""
+    keys = randomness.uniform_by_id(
+        seed, "shuffle", dataset.num_ids, 1, *counters
+    )
+    ids = tf.gather(tf.constant(dataset.ids), rows)
+    return tf.gather(rows, tf.argsort(tf.gather(keys[:, 0], ids), stable=True))
+
+
+def _draws(dataset, rows, seed, stream, num_draws, *counters):
+    """Returns the draws [M, num_draws] of these rows' examples."""
+    draws = randomness.uniform_by_id(
+        seed, stream, dataset.num_ids, num_draws, *counters
+    )
+    return tf.gather(draws, tf.gather(tf.constant(dataset.ids), rows))
+
+
+def _examples(dataset, num_draws, seed, first_example, shuffle=True):
+    """Returns (row, {stream: draws}) of every example, epoch after epoch."""
 
     def epoch_of(epoch):
-        keys = randomness.uniform_by_id(seed, "shuffle", num_ids, 1, epoch)
-        order = tf.argsort(tf.gather(keys[:, 0], ids), stable=True)
-        draws = randomness.uniform_by_id(
-            seed, "augment", num_ids, num_draws, epoch
-        )
-        draws = tf.gather(draws, tf.gather(ids, order))
-        return tf.data.Dataset.from_tensor_slices((order, draws))
+        rows = tf.range(len(dataset))
+        if shuffle:
+            rows = _shuffled(dataset, seed, (epoch,), rows)
+        draws = {
+            stream: _draws(dataset, rows, seed, stream, count, epoch)
+            for stream, count in num_draws.items()
+        }
+        return tf.data.Dataset.from_tensor_slices((rows, draws))
 
     first_epoch, skipped = divmod(first_example, len(dataset))
     return (
@@ -160,8 +331,10 @@ def _epoch_rows(dataset, num_draws, seed, first_example):
     )
 
 
-def _batches_of_worker(batches, context):
+def _of_worker(batches, context):
     """Keeps the batches of this worker's replicas, in their order."""
+    if context is None or context.num_input_pipelines == 1:
+        return batches
     workers = context.num_input_pipelines
     local = context.num_replicas_in_sync // workers
 
