@@ -20,8 +20,8 @@ def finished(tmp_path_factory):
     """The folder of a run of two steps, and its results."""
     path = tmp_path_factory.mktemp("runs") / "baseline-0"
 
-    def make_method(student, _):
-        method = baseline.Baseline(student)
+    def make_method(build, _):
+        method = baseline.Baseline(build())
         method.compile(optimizer.TF1Momentum(0.05))
         return method
 

@@ -110,6 +110,8 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(tmp_path):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        # Tests that run in the background were told to ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 200
     while time.monotonic() < deadline and process.poll() is None:

@@ -214,6 +214,33 @@ def test_the_whole_training_is_one_stage():
     stage = method.stage(7, data, 100)
     assert (stage.first_step, stage.last_step) == (0, 100)
     assert stage.batches == data.batches
+    assert method.stage(100, data, 100) is None
+
+
+def test_a_part_of_the_student_can_be_updated():
+    student = keras.Sequential(
+        [
+            keras.Input([1]),
+            keras.layers.Dense(1, use_bias=False),
+            keras.layers.Dense(1, use_bias=False),
+        ]
+    )
+    method = base.Method(student, weight_decay=0.5, ema_decay=0.9)
+    method.compile(optimizer.TF1Momentum(0.1, momentum=0.9))
+    first, second = student.trainable_variables
+    first.assign([[2.0]])
+    second.assign([[3.0]])
+    for _ in range(2):
+        with tf.GradientTape() as tape:
+            loss = method.decay_loss([first])
+        assert loss == 0.25 * first[0, 0] ** 2
+        method.minimize(loss, tape, [first])
+    # Gradients 1 and 0.95; the velocity was 1, then 1.85.
+    np.testing.assert_allclose(first, [[2.0 - 0.1 - 0.185]], rtol=1e-6)
+    assert second[0, 0] == 3.0
+    assert method.optimizer.accumulator(second)[0, 0] == 0.0
+    assert int(method.step) == 2
+    assert len(method.averages) == 2
 
 
 def test_evaluate_averages_over_batches_and_heeds_the_mask():

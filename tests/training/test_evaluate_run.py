@@ -23,8 +23,8 @@ def finished(tmp_path_factory):
         "eval_every": 4,
     }
 
-    def make_method(student, _):
-        method = baseline.Baseline(student, ema_decay=0.99)
+    def make_method(build, _):
+        method = baseline.Baseline(build(), ema_decay=0.99)
         # A schedule, so that the optimiser's variables are not those of the
         # optimiser that the evaluation makes.
         rate = keras.optimizers.schedules.ExponentialDecay(0.05, 10, 0.9)

@@ -9,8 +9,8 @@ from tfnoisy.noise import manifest
 from tfnoisy.training import experiment, optimizer
 
 
-def make_method(student, budget):
-    method = baseline.Baseline(student, ema_decay=0.99)
+def make_method(build, budget):
+    method = baseline.Baseline(build(), ema_decay=0.99)
     method.compile(optimizer.TF1Momentum(0.05))
     return method
 

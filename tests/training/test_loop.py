@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -130,6 +132,8 @@ class Epochs(baseline.Baseline):
     looks = 0
 
     def stage(self, step, data, num_steps):
+        if step >= num_steps:
+            return None
         self.looks += 1
         first = step - step % 4
         return base.Stage(first, first + 4, data.batches, self.train_step)
@@ -141,6 +145,55 @@ def test_stages_follow_each_other(tmp_path):
     rows = make_loop(tmp_path, method, num_steps=10, eval_every=3).run()
     assert method.looks == 3
     assert [row["step"] for row in rows] == [3, 6, 9, 10]
+
+
+class Short(Epochs):
+    """Ends after its second epoch, is judged after each, and sums up."""
+
+    def __init__(self, student):
+        super().__init__(student)
+        self.summed_up = self.add_weight(shape=[], name="summed_up")
+
+    def stage(self, step, data, num_steps):
+        if step >= 8:
+            self.summed_up.assign(1.0)
+            return None
+        stage = super().stage(step, data, num_steps)
+        return dataclasses.replace(stage, evaluate=True)
+
+
+def test_stages_say_when_to_judge_and_when_to_end(tmp_path):
+    def make():
+        method = Short(registry.build("small_cnn", 10, (8, 8, 1)))
+        method.compile(optimizer.TF1Momentum(0.05))
+        return method
+
+    rows = make_loop(tmp_path, make(), num_steps=50, eval_every=0).run()
+    assert [row["step"] for row in rows] == [4, 8]
+    # What the last look at the data decided is in the last checkpoint.
+    method = make()
+    latest = tf.train.latest_checkpoint(str(tmp_path / "checkpoints"))
+    method.checkpoint().restore(latest).assert_consumed()
+    assert float(method.summed_up) == 1.0
+
+
+def test_further_steps_to_judge_at(tmp_path):
+    rows = make_loop(tmp_path, num_steps=9, eval_steps=[1, 7, 20]).run()
+    assert [row["step"] for row in rows] == [1, 5, 7, 9]
+
+
+def test_an_earlier_checkpoint_can_be_restored(tmp_path):
+    whole = make_loop(tmp_path, num_steps=12, eval_every=3)
+    whole.run()
+    again = make_loop(tmp_path, num_steps=12, eval_every=3, restore_step=6)
+    rows = again.run()
+    assert [row["step"] for row in rows] == [3, 6, 9, 12]
+    for (name, value), (_, other) in zip(
+        state_of(whole.method), state_of(again.method)
+    ):
+        np.testing.assert_array_equal(value, other, err_msg=name)
+    with pytest.raises(errors.UserError, match="checkpoints of 3, 6, 9, 12"):
+        make_loop(tmp_path, restore_step=5).run()
 
 
 def test_means():

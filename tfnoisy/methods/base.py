@@ -20,12 +20,14 @@ class Stage:
         batches: (first batch of the stream, `tf.distribute.InputContext`) ->
             `tf.data.Dataset`, as `pipeline.TrainingData.batches`.
         train_step: one replica's step, batch -> {name: scalar}.
+        evaluate: whether the method is judged at its end.
     """
 
     first_step: int
     last_step: int
     batches: Callable
     train_step: Callable
+    evaluate: bool = False
 
 
 class Method(keras.Model):
@@ -129,19 +131,32 @@ class Method(keras.Model):
         """Returns the stage that contains this step.
 
         The loop asks for it at the start, after a resume, and whenever the
-        last one has ended.  Methods that work epoch by epoch override it:
-        they look at all of the data at an epoch's first step, keep what they
-        decide in variables, and return that epoch.
+        last one has ended, until there is none.  Methods that work epoch by
+        epoch override it: they look at all of the data at an epoch's first
+        step, keep what they decide in variables, and return that epoch.
 
         Args:
             step: int, the updates made so far.
             data: a `pipeline.TrainingData`.
-            num_steps: T.
+            num_steps: T, the most updates that may be made.
 
         Returns:
-            A `Stage`; here one for the whole training.
+            A `Stage`, or None after the last one; here one for the whole
+            training.
         """
+        if step >= num_steps:
+            return None
         return Stage(0, num_steps, data.batches, self.train_step)
+
+    def evidence(self):
+        """Returns what the method found out about the labels, or None.
+
+        Returns:
+            {ids: int64 [N], ascending; is_label_issue: bool [N], the labels
+            taken for wrong; and a score such as clean_probability: float32
+            [N] in [0, 1], high where a label is trusted}.
+        """
+        return None
 
     def checkpoint(self, evaluation_only=False):
         """Returns a `tf.train.Checkpoint` of all that decides what follows.
@@ -223,17 +238,22 @@ class Method(keras.Model):
         )
         return logits
 
-    def decay_loss(self):
-        """Returns weight_decay * sum over decayed variables of |w|^2 / 2."""
+    def decay_loss(self, variables=None):
+        """Returns weight_decay * sum over decayed variables of |w|^2 / 2.
+
+        Args:
+            variables: look only at these; at all of the student's if None.
+        """
         if not self.weight_decay:
             return tf.constant(0.0)
-        variables = self.student.trainable_variables
+        if variables is None:
+            variables = self.student.trainable_variables
         return self.weight_decay * decay.l2(
             [v for v in variables if id(v) in self._decayed]
         )
 
-    def minimize(self, loss, tape):
-        """Updates the student, then the moving average of its weights.
+    def minimize(self, loss, tape, variables=None):
+        """Updates the student, or a part of it, then the moving averages.
 
         Keras's optimiser sums gradients over replicas, so each replica gives
         its share.
@@ -241,8 +261,11 @@ class Method(keras.Model):
         Args:
             loss: this replica's mean loss, recorded by `tape`.
             tape: a `tf.GradientTape`.
+            variables: the trainable variables to update; all if None.  A
+                moving average is of all.
         """
-        variables = self.student.trainable_variables
+        if variables is None:
+            variables = self.student.trainable_variables
         gradients = tape.gradient(loss, variables)
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         if replicas > 1:
@@ -252,7 +275,9 @@ class Method(keras.Model):
         if self.averages is not None:
             n += float(self.ema_counts_update)
             kept = average_decay(self.ema_decay, n)
-            for average, v in zip(self.averages, variables):
+            for average, v in zip(
+                self.averages, self.student.trainable_variables
+            ):
                 average.assign_sub((1.0 - kept) * (average - v))
 
     def evaluation_logits(self, images):

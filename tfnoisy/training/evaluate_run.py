@@ -8,7 +8,7 @@ import tensorflow as tf
 from tfnoisy import errors
 from tfnoisy.augment import standard
 from tfnoisy.methods import base, weighting
-from tfnoisy.nets import registry
+from tfnoisy.nets import pair, registry
 from tfnoisy.training import (
     evaluation,
     optimizer,
@@ -65,13 +65,17 @@ class RunEvaluator:
             self.dataset = run_data.load_split(options, split_name)
             labels = self.dataset.clean_labels
         shape = self.dataset.images.shape[1:]
+        networks = [
+            registry.build(
+                self.recorded["studentnet"], self.dataset.num_classes, shape
+            )
+            for _ in range(self.folder.networks())
+        ]
         self.augmentation = standard.get(
             options.augment, shape, self.dataset.mirror
         )
         self.method = base.Method(
-            registry.build(
-                self.recorded["studentnet"], self.dataset.num_classes, shape
-            ),
+            networks[0] if len(networks) == 1 else pair.Pair(*networks),
             ema_decay=float(self.recorded.get("ema_decay", 0.0)),
         )
         self.method.compile(optimizer.TF1Momentum())
@@ -89,31 +93,56 @@ class RunEvaluator:
         folder = self.folder.best if best else self.folder.checkpoints
         return tf.train.latest_checkpoint(str(folder))
 
-    def __call__(self, checkpoint):
-        """Returns {step, accuracy, top5, loss, weights} of a checkpoint."""
+    def _restore(self, checkpoint):
         saved = self.method.checkpoint(evaluation_only=True)
         saved.restore(checkpoint).assert_existing_objects_matched()
-        return {
-            "step": int(self.method.step),
-            **self._evaluate(),
-            "weights": self.method.evaluated_weights,
-        }
 
-    def once(self, best=False):
-        """Returns the evaluation of the newest checkpoint, in a list.
-
-        Args:
-            best: the held-out choice in place of the last.
+    def logits(self):
+        """Returns the newest checkpoint's logits, float32 [N, C], by row.
 
         Raises:
             UserError: if there is no checkpoint.
         """
+        self._restore(self._checkpoint())
+        return evaluation.predict_logits(
+            self.method, self.dataset, self.augmentation
+        )
+
+    def _checkpoint(self, best=False):
         checkpoint = self.latest(best)
         if checkpoint is None:
             raise errors.UserError(
                 f"{self.folder.path} has no checkpoint yet"
                 + (": only a run with --holdout keeps a best one" * best)
             )
+        return checkpoint
+
+    def __call__(self, checkpoint):
+        """Returns {step, accuracy, top5, loss, weights} of a checkpoint."""
+        self._restore(checkpoint)
+        return {
+            "step": int(self.method.step),
+            **self._evaluate(),
+            "weights": self.method.evaluated_weights,
+        }
+
+    def once(self, best=False, step=0):
+        """Returns the evaluation of one checkpoint, in a list.
+
+        Args:
+            best: the held-out choice in place of the last.
+            step: that of this step; 0 for the newest.
+
+        Raises:
+            UserError: if there is no such checkpoint.
+        """
+        checkpoint = self._checkpoint(best)
+        if step:
+            checkpoint = f"{checkpoint.rpartition('-')[0]}-{step}"
+            if not pathlib.Path(f"{checkpoint}.index").exists():
+                raise errors.UserError(
+                    f"{self.folder.path} keeps no checkpoint of step {step}"
+                )
         return [self(checkpoint)]
 
     def follow(self, interval_secs, best=False):
@@ -155,9 +184,7 @@ class RunEvaluator:
                 "known"
             )
         logits = evaluation.predict_logits(self.method, data, self.augmentation)
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
-            data.given_labels, logits
-        ).numpy()
+        losses = cross_entropies(logits, data.given_labels)
         # Checkpoints are numbered by their step, the last one by T.
         percentage = int(
             weighting.training_percentage(self.method.step, self.num_steps())
@@ -179,6 +206,13 @@ class RunEvaluator:
             batch_size = int(self.recorded["batch_size"])
             return run_data.steps_of(epochs, len(self.dataset), batch_size)
         return int(self.recorded["max_number_of_steps"])
+
+
+def cross_entropies(logits, labels):
+    """Returns the cross-entropy of each label, float32 [N], in nats."""
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(
+        labels, logits
+    ).numpy()
 
 
 def find_run(checkpoint_dir):

@@ -16,11 +16,19 @@ import tensorflow as tf
 
 import tfnoisy
 from tfnoisy import errors
-from tfnoisy.datasets import pipeline
 from tfnoisy.nets import registry
 from tfnoisy.noise import manifest as noise_manifest
-from tfnoisy.training import distribution, evaluation, run_data, run_folder
+from tfnoisy.training import (
+    distribution,
+    evaluation,
+    run_data,
+    run_evidence,
+    run_folder,
+)
 from tfnoisy.training import loop as training_loop
+
+# Odd and large: of the seeds that people choose no two differ by it.
+_BETWEEN_SEEDS = 1_000_003
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -32,15 +40,21 @@ class Experiment(run_data.DataOptions):
         command: the script's name, for the flag file.
         flags: {flag name: value as text}, what the run folder records and a
             resumed run is compared with.
-        make_method: (student, Budget) -> compiled `methods.base.Method`.
+        make_method: (build, Budget) -> compiled `methods.base.Method`;
+            build(k) returns the k-th student with its initial weights.
         studentnet: the name of a network, see `nets.registry`.
         batch_size: examples per step and replica.
         max_number_of_steps: T, unless `num_epochs` is set.
         num_epochs: passes over the training data, 0 for none.
+        most_steps: in place of the two, (number of examples, examples per
+            step over all replicas) -> T, for methods that count epochs of
+            their own.
         train_log_dir: the run folder.
         overwrite: begin anew where a run is already.
         eval_every: steps between evaluations; 0 for twenty in all, but at most
-            one an epoch.
+            one an epoch, or where the method's stages say so.
+        eval_steps: Budget -> further steps to evaluate at.
+        restore_step: go on from the checkpoint of this step; 0 for the last.
         eval_batch_size: images per evaluation batch and replica.
         save_interval_secs: between checkpoints.
         save_summaries_secs: between TensorBoard scalars.
@@ -58,8 +72,11 @@ class Experiment(run_data.DataOptions):
     batch_size: int = 128
     max_number_of_steps: int = 100000
     num_epochs: float = 0.0
+    most_steps: Callable | None = None
     overwrite: bool = False
     eval_every: int = 0
+    eval_steps: Callable = lambda _: ()
+    restore_step: int = 0
     eval_batch_size: int = 250
     save_interval_secs: int = 1200
     save_summaries_secs: int = 120
@@ -76,11 +93,13 @@ class Budget:
         num_steps: T.
         num_examples: N, the training examples.
         batch_size: B, examples per step over all replicas.
+        num_ids: the largest id of a training example plus one.
     """
 
     num_steps: int
     num_examples: int
     batch_size: int
+    num_ids: int
 
 
 def run(experiment):
@@ -114,34 +133,35 @@ def run(experiment):
     )
     data = run_data.load(experiment)
     replicas = strategy.num_replicas_in_sync
-    budget = _budget(experiment, len(data.train), replicas)
-    with strategy.scope():
-        student = registry.build(
+    budget = _budget(experiment, data.train, replicas)
+
+    def build(index=0):
+        return registry.build(
             experiment.studentnet,
             data.train.num_classes,
             data.train.images.shape[1:],
-            seed=experiment.seed,
+            # Two networks of a run never begin as those of two runs do.
+            seed=experiment.seed + index * _BETWEEN_SEEDS,
         )
-        method = experiment.make_method(student, budget)
+
+    with strategy.scope():
+        method = experiment.make_method(build, budget)
     evaluators = _evaluators(experiment, method, data, strategy)
     loop = training_loop.Loop(
         method,
-        pipeline.TrainingData(
-            data.train,
-            data.augmentation,
-            experiment.batch_size,
-            experiment.seed,
-        ),
+        data.training(experiment.batch_size, experiment.seed),
         folder,
         strategy,
         num_steps=budget.num_steps,
-        eval_every=experiment.eval_every or _twenty_times(budget),
+        eval_every=_eval_every(experiment, budget),
+        eval_steps=experiment.eval_steps(budget),
+        restore_step=experiment.restore_step,
         evaluators=evaluators,
         save_interval_secs=experiment.save_interval_secs,
         save_summaries_secs=experiment.save_summaries_secs,
     )
     try:
-        _open(folder, experiment, data.manifest)
+        _open(folder, experiment, method, data.manifest)
     except OSError as error:
         raise errors.UserError(
             f"--train_log_dir={folder.path} cannot be written: {error.strerror}"
@@ -149,12 +169,17 @@ def run(experiment):
     print(data.manifest.describe(), file=sys.stderr)
     history = loop.run()
     results = _results(experiment, method, budget, data, history)
+    evidence = method.evidence()
+    if evidence:
+        folder.evidence.write_bytes(run_evidence.to_bytes(evidence))
+        results["detection"] = run_evidence.judge(evidence, data.manifest)
     results["extended_from"] = folder.extended_from()
     folder.write_results(results)
     return results
 
 
-def _budget(experiment, num_examples, replicas):
+def _budget(experiment, train, replicas):
+    num_examples = len(train)
     batch_size = experiment.batch_size * replicas
     if experiment.batch_size < 1 or experiment.batch_size > num_examples:
         raise errors.UserError(
@@ -162,7 +187,9 @@ def _budget(experiment, num_examples, replicas):
             f"{num_examples} training examples"
         )
     num_steps = experiment.max_number_of_steps
-    if experiment.num_epochs:
+    if experiment.most_steps:
+        num_steps = experiment.most_steps(num_examples, batch_size)
+    elif experiment.num_epochs:
         num_steps = run_data.steps_of(
             experiment.num_epochs, num_examples, batch_size
         )
@@ -171,11 +198,13 @@ def _budget(experiment, num_examples, replicas):
             f"{num_steps} training steps: set --max_number_of_steps or "
             "--num_epochs to at least 1"
         )
-    return Budget(num_steps, num_examples, batch_size)
+    return Budget(num_steps, num_examples, batch_size, train.num_ids)
 
 
-def _twenty_times(budget):
-    """Twenty evaluations a run, but no more than one an epoch."""
+def _eval_every(experiment, budget):
+    """Twenty evaluations a run by default, but no more than one an epoch."""
+    if experiment.eval_every or experiment.most_steps:
+        return experiment.eval_every
     epoch = -(-budget.num_examples // budget.batch_size)
     return max(budget.num_steps // 20, epoch)
 
@@ -197,7 +226,7 @@ def _evaluators(experiment, method, data, strategy):
     return evaluators
 
 
-def _open(folder, experiment, manifest):
+def _open(folder, experiment, method, manifest):
     """The first moment at which anything is written."""
     if experiment.overwrite:
         folder.clear()
@@ -215,13 +244,14 @@ def _open(folder, experiment, manifest):
         ended.append(folder.read_results()["steps"])
     # In this order: a run killed in between must not count as finished.
     folder.results.unlink(missing_ok=True)
-    folder.write_flags(experiment.flags, experiment.command, ended)
+    networks = len(getattr(method.student, "networks", [method.student]))
+    folder.write_flags(experiment.flags, experiment.command, ended, networks)
     manifest.save(folder.manifest)
 
 
 def _results(experiment, method, budget, data, history):
     last = history[-1]
-    steps = budget.num_steps
+    steps = last["step"]
     return {
         "method": experiment.method,
         "dataset": experiment.dataset_name,
@@ -237,6 +267,7 @@ def _results(experiment, method, budget, data, history):
         "steps": steps,
         "batch_size": budget.batch_size,
         "train_examples": budget.num_examples,
+        "probe_examples": 0 if data.probe is None else len(data.probe),
         "test": {
             "accuracy": last["test_accuracy"],
             "top5": last["test_top5"],

@@ -48,6 +48,8 @@ class Loop:
         num_steps,
         eval_every,
         evaluators,
+        eval_steps=(),
+        restore_step=0,
         save_interval_secs=1200,
         save_summaries_secs=120,
         progress=True,
@@ -60,9 +62,13 @@ class Loop:
             data: a `pipeline.TrainingData`.
             folder: a `run_folder.RunFolder`.
             strategy: a `tf.distribute.Strategy`.
-            num_steps: T.
-            eval_every: steps between two evaluations.
+            num_steps: T, the most; a method may end earlier.
+            eval_every: steps between two evaluations; 0 where the method's
+                stages say when.
             evaluators: {"test": Evaluator, and perhaps "holdout"}.
+            eval_steps: further steps to evaluate at.
+            restore_step: go on from the checkpoint of this step; 0 for the
+                last one.
             save_interval_secs: seconds between two checkpoints.
             save_summaries_secs: seconds between two sets of TensorBoard
                 scalars.
@@ -75,6 +81,8 @@ class Loop:
         self.num_steps = num_steps
         self.eval_every = eval_every
         self.evaluators = evaluators
+        self.eval_steps = frozenset(eval_steps)
+        self.restore_step = restore_step
         self.save_interval_secs = save_interval_secs
         self.save_summaries_secs = save_summaries_secs
         self.progress = progress
@@ -104,7 +112,7 @@ class Loop:
         )
         self._restore()
         step = self._step_of_method()
-        history = self.folder.keep_metrics_until(step)
+        self._rows = history = self.folder.keep_metrics_until(step)
         self._seconds_before = history[-1]["seconds"] if history else 0.0
         self._started = self._saved = self._summarised = time.monotonic()
         self._steps_before_start = step
@@ -124,8 +132,14 @@ class Loop:
             if step:
                 _say(bar, f"resuming at step {step} of {self.num_steps}")
             try:
-                while step < self.num_steps:
-                    step = self._run_stage(step, bar)
+                while stage := self.method.stage(
+                    step, self.data, self.num_steps
+                ):
+                    step = self._run_stage(stage, step, bar)
+                if step not in [row["step"] for row in self._rows]:
+                    self._evaluate(step, bar)
+                # With what the method decided when no stage was left.
+                self._save(self.last_checkpoints, step)
             except KeyboardInterrupt:
                 # The step under way has ended: its variables are consistent.
                 step = self._step_of_method()
@@ -134,7 +148,7 @@ class Loop:
                     f"stopped at step {step}; the same command goes on from "
                     "there"
                 ) from None
-        return self.folder.read_metrics()
+        return self._rows
 
     def _restore(self):
         """Restores the last checkpoint, if the run has one.
@@ -143,6 +157,18 @@ class Loop:
             UserError: if it is damaged or gone.
         """
         latest = self.last_checkpoints.latest_checkpoint
+        if self.restore_step:
+            kept = {
+                int(path.rpartition("-")[2]): path
+                for path in self.last_checkpoints.checkpoints
+            }
+            if self.restore_step not in kept:
+                raise errors.UserError(
+                    f"--restore_step={self.restore_step}: there are "
+                    "checkpoints of "
+                    f"{', '.join(map(str, sorted(kept))) or 'no step'}"
+                )
+            latest = kept[self.restore_step]
         if latest is None:
             if self.folder.read_metrics():
                 raise errors.UserError(
@@ -162,9 +188,8 @@ class Loop:
     def _step_of_method(self):
         return int(tf.convert_to_tensor(self.method.step.value))
 
-    def _run_stage(self, step, bar):
-        """Trains to the end of the stage that contains this step."""
-        stage = self.method.stage(step, self.data, self.num_steps)
+    def _run_stage(self, stage, step, bar):
+        """Trains to the end of the stage."""
         replicas = self.strategy.num_replicas_in_sync
         first_batch = (step - stage.first_step) * replicas
         iterator = iter(
@@ -178,7 +203,7 @@ class Loop:
         while step < last_step:
             self._pending.append(one_step(iterator))
             step += 1
-            if step % self.eval_every == 0 or step == self.num_steps:
+            if self._is_due(step) or (stage.evaluate and step == last_step):
                 self._evaluate(step, bar)
                 shown = 0.0
             elif time.monotonic() - self._saved > self.save_interval_secs:
@@ -188,6 +213,14 @@ class Loop:
                 self._show(step, bar)
                 shown = time.monotonic()
         return step
+
+    def _is_due(self, step):
+        """Whether an evaluation is planned after this step."""
+        return (
+            (self.eval_every and step % self.eval_every == 0)
+            or step in self.eval_steps
+            or step == self.num_steps
+        )
 
     def _compile_step(self, train_step):
         strategy = self.strategy
@@ -217,7 +250,7 @@ class Loop:
         row["seconds"] = round(self._seconds_before + seconds, 3)
         earlier = [
             previous["holdout_accuracy"]
-            for previous in self.folder.read_metrics()
+            for previous in self._rows
             if "holdout_accuracy" in previous
         ]
         if row.get("holdout_accuracy", -1.0) > max(earlier, default=-1.0):
@@ -225,6 +258,7 @@ class Loop:
         # The line first: a run killed between the two makes this step, and
         # so this line, again.
         self.folder.append_metrics(row)
+        self._rows.append(row)
         self._save(self.last_checkpoints, step)
         judged = {k: v for k, v in row.items() if not k.startswith("train_")}
         self._summarise(step, {**logs, **judged})

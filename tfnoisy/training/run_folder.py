@@ -4,6 +4,7 @@ flags.flags         reruns it: SCRIPT --flagfile=RUN/flags.flags
 noise_manifest.npz  which labels were wrong
 metrics.jsonl       a line per evaluation
 results.json        at the end, and only then
+evidence.npz        what the method found out about the labels, if it does
 checkpoints/        the last ones, and `best/` if data were held out
 tensorboard/        events
 """
@@ -15,6 +16,7 @@ import shutil
 
 from tfnoisy import errors
 
+_NETWORKS = "# Networks that are trained and judged together: "
 _EXTENDED = "# This run had ended and was then prolonged, at step "
 
 
@@ -32,6 +34,7 @@ class RunFolder:
         self.manifest = self.path / "noise_manifest.npz"
         self.metrics = self.path / "metrics.jsonl"
         self.results = self.path / "results.json"
+        self.evidence = self.path / "evidence.npz"
         self.checkpoints = self.path / "checkpoints"
         self.best = self.checkpoints / "best"
         self.tensorboard = self.path / "tensorboard"
@@ -54,7 +57,13 @@ class RunFolder:
         """Removes what an earlier run left; other files stay."""
         for folder in (self.checkpoints, self.tensorboard):
             shutil.rmtree(folder, ignore_errors=True)
-        for file in (self.results, self.metrics, self.manifest, self.flags):
+        for file in (
+            self.results,
+            self.evidence,
+            self.metrics,
+            self.manifest,
+            self.flags,
+        ):
             file.unlink(missing_ok=True)
 
     def read_flags(self):
@@ -96,7 +105,14 @@ class RunFolder:
             if line.startswith(_EXTENDED)
         ]
 
-    def write_flags(self, values, command, extended_from=()):
+    def networks(self):
+        """Returns how many networks the run trains together, 1 or 2."""
+        for line in self._flag_lines() or []:
+            if line.startswith(_NETWORKS):
+                return int(line.removeprefix(_NETWORKS))
+        return 1
+
+    def write_flags(self, values, command, extended_from=(), networks=1):
         """Writes the flag file that reruns the run.
 
         Args:
@@ -104,8 +120,11 @@ class RunFolder:
             command: the script's name, for the comment.
             extended_from: see `extended_from`; until then the run's schedules
                 were those of fewer steps, which the file says.
+            networks: see `networks`.
         """
         lines = [f"# {command} --flagfile={self.flags}"]
+        if networks > 1:
+            lines.append(f"{_NETWORKS}{networks}")
         lines += [f"{_EXTENDED}{steps}" for steps in extended_from]
         lines += [f"--{name}={value}" for name, value in values.items()]
         self._replace(self.flags, "\n".join(lines) + "\n")
