@@ -8,17 +8,17 @@ from absl import flags
 
 from tfnoisy.bin import common, trainer_flags
 from tfnoisy.methods import baseline
-from tfnoisy.training import optimizer, schedules
+from tfnoisy.training import schedules
 
 trainer_flags.define(
     dataset_name="cifar10",
     studentnet="resnet101",
     augment="mentornet",
     learning_rate_decay_factor=0.1,
-    num_epochs_per_decay=50,
     max_number_of_steps=39000,
     ema_decay=0.0,
 )
+trainer_flags.define_original(num_epochs_per_decay=50)
 flags.DEFINE_float(
     "mixup_alpha", 0.0, "Beta parameter of plain mixup.", lower_bound=0.0
 )
@@ -26,23 +26,23 @@ flags.DEFINE_float(
 FLAGS = flags.FLAGS
 
 
-def make_method(student, budget):
+def make_method(build, budget):
     """Returns the compiled method that the flags describe."""
     method = baseline.Baseline(
-        student,
+        build(),
         mixup_alpha=FLAGS.mixup_alpha,
-        weight_decay=trainer_flags.weight_decay(),
-        ema_decay=FLAGS.ema_decay,
-        seed=FLAGS.seed,
+        **trainer_flags.method_arguments(),
     )
-    rate = trainer_flags.schedule(budget, schedules.exponential_integer)
-    method.compile(optimizer.TF1Momentum(rate, trainer_flags.momentum()))
-    return method
+    rate = trainer_flags.original_schedule(
+        budget, schedules.exponential_integer
+    )
+    return trainer_flags.compiled(method, rate)
 
 
 def main(_):
     """Trains."""
     name = "mixup" if FLAGS.mixup_alpha else "baseline"
+    trainer_flags.settle_original()
     trainer_flags.train(name, make_method)
 
 

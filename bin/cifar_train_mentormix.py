@@ -8,17 +8,17 @@ from absl import flags
 
 from tfnoisy.bin import common, trainer_flags
 from tfnoisy.methods import mentormix
-from tfnoisy.training import optimizer, schedules
+from tfnoisy.training import schedules
 
 trainer_flags.define(
     dataset_name="cifar100",
     studentnet="resnet32",
     augment="mentormix",
     learning_rate_decay_factor=0.9,
-    num_epochs_per_decay=3,
     max_number_of_steps=100000,
     ema_decay=0.9999,
 )
+trainer_flags.define_original(num_epochs_per_decay=3)
 trainer_flags.define_mentor(example_dropout_rates=["0.0", "100"])
 flags.DEFINE_float("mixup_alpha", 8.0, "Beta parameter; 0 for no mixing.")
 flags.DEFINE_boolean(
@@ -31,10 +31,10 @@ flags.DEFINE_boolean(
 FLAGS = flags.FLAGS
 
 
-def make_method(student, budget):
+def make_method(build, budget):
     """Returns the compiled method that the flags describe."""
     method = mentormix.MentorMix(
-        student,
+        build(),
         trainer_flags.mentor(),
         num_steps=budget.num_steps,
         loss_p_percentile=FLAGS.loss_p_percentile,
@@ -43,17 +43,15 @@ def make_method(student, budget):
         burn_in_epoch=FLAGS.burn_in_epoch,
         example_dropout_rates=FLAGS.example_dropout_rates,
         soft_lambda=FLAGS.soft_lambda,
-        weight_decay=trainer_flags.weight_decay(),
-        ema_decay=FLAGS.ema_decay,
-        seed=FLAGS.seed,
+        **trainer_flags.method_arguments(),
     )
-    rate = trainer_flags.schedule(budget, schedules.exponential)
-    method.compile(optimizer.TF1Momentum(rate, trainer_flags.momentum()))
-    return method
+    rate = trainer_flags.original_schedule(budget, schedules.exponential)
+    return trainer_flags.compiled(method, rate)
 
 
 def main(_):
     """Trains."""
+    trainer_flags.settle_original()
     trainer_flags.train("mentormix", make_method)
 
 

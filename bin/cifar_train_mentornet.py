@@ -13,17 +13,17 @@ from absl import flags
 
 from tfnoisy.bin import common, trainer_flags
 from tfnoisy.methods import mentornet
-from tfnoisy.training import optimizer, schedules
+from tfnoisy.training import schedules
 
 trainer_flags.define(
     dataset_name="cifar10",
     studentnet="resnet101",
     augment="mentornet",
     learning_rate_decay_factor=0.1,
-    num_epochs_per_decay=50,
     max_number_of_steps=39000,
     ema_decay=0.0,
 )
+trainer_flags.define_original(num_epochs_per_decay=50)
 trainer_flags.define_mentor(
     example_dropout_rates=["0.5", "17", "0.05", "78", "1.0", "5"]
 )
@@ -45,10 +45,10 @@ _IGNORED_FOR_RESNET101 = (
 )
 
 
-def make_method(student, budget):
+def make_method(build, budget):
     """Returns the compiled method that the flags describe."""
     method = mentornet.MentorNet(
-        student,
+        build(),
         trainer_flags.mentor(),
         num_steps=budget.num_steps,
         loss_p_percentile=FLAGS.loss_p_percentile,
@@ -56,16 +56,15 @@ def make_method(student, budget):
         fixed_epoch_after_burn_in=FLAGS.fixed_epoch_after_burn_in,
         loss_moving_average_decay=FLAGS.loss_moving_average_decay,
         example_dropout_rates=FLAGS.example_dropout_rates,
-        weight_decay=trainer_flags.weight_decay(),
-        ema_decay=FLAGS.ema_decay,
-        seed=FLAGS.seed,
+        **trainer_flags.method_arguments(),
     )
     if FLAGS.studentnet == "resnet101" and not FLAGS.lr_drops:
         rate = schedules.mentornet_piecewise()
     else:
-        rate = trainer_flags.schedule(budget, schedules.exponential_integer)
-    method.compile(optimizer.TF1Momentum(rate, trainer_flags.momentum()))
-    return method
+        rate = trainer_flags.original_schedule(
+            budget, schedules.exponential_integer
+        )
+    return trainer_flags.compiled(method, rate)
 
 
 def main(_):
@@ -78,6 +77,7 @@ def main(_):
                     " its learning rate drops at fixed steps; see --lr_drops",
                     file=sys.stderr,
                 )
+    trainer_flags.settle_original()
     trainer_flags.train("mentornet", make_method)
 
 

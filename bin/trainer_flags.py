@@ -11,13 +11,17 @@ import sys
 from absl import flags
 
 from tfnoisy import errors
+from tfnoisy.augment import standard
 from tfnoisy.nets import mentornet as mentornet_net
-from tfnoisy.training import distribution, experiment, schedules
+from tfnoisy.training import distribution, experiment, optimizer, schedules
 
 FLAGS = flags.FLAGS
 
 # Flags of the original that TensorFlow 2 has no use for.
 _WITHOUT_EFFECT = {
+    "post_batch_mode_autoaug": "the original did not read it either",
+    "tpu": "see --strategy",
+    "xm_exp_id": "it named an experiment in its authors' system",
     "master": "TensorFlow 2 has no sessions and no masters",
     "ps_tasks": "there are no parameter servers; see --strategy",
     "task": "there are no worker tasks; see --strategy",
@@ -30,6 +34,8 @@ _PATHS = (
     "data_dir",
     "labels_csv",
     "noise_manifest",
+    "probe_csv",
+    "probe_dir",
     "trained_mentornet_dir",
     "train_log_dir",
 )
@@ -37,8 +43,19 @@ _PATHS = (
 # TensorFlow's stateless generators take 32 bits.
 _LARGEST_SEED = 2**31 - 1
 
+_aliases = set()
+
 # Flags of this start of the run, not of the run.
-_NOT_RECORDED = {*_WITHOUT_EFFECT, "device_id", "overwrite"}
+_NOT_RECORDED = {
+    *_WITHOUT_EFFECT,
+    "checkpoint_path",
+    "dataset",
+    "device_id",
+    "mode",
+    "overwrite",
+    "restore_step",
+    "use_ema",
+}
 
 
 def define(
@@ -46,16 +63,24 @@ def define(
     dataset_name,
     studentnet,
     augment,
-    learning_rate_decay_factor,
-    num_epochs_per_decay,
     max_number_of_steps,
     ema_decay,
+    learning_rate_decay_factor=0.1,
+    batch_size=128,
+    eval_batch_size=250,
+    momentum=None,
+    seed=0,
+    learning_rate=0.1,
+    num_epochs=0.0,
+    holdout=0.0,
 ):
     """Defines the flags; arguments are the trainer's own defaults."""
     flags.DEFINE_integer(
-        "batch_size", 128, "Examples per step and replica.", lower_bound=1
+        "batch_size",
+        batch_size,
+        "Examples per step and replica.",
+        lower_bound=1,
     )
-    flags.DEFINE_string("master", None, "Accepted, without effect.")
     flags.DEFINE_string(
         "data_dir",
         "",
@@ -70,19 +95,16 @@ def define(
     )
     flags.DEFINE_string("studentnet", studentnet, "The network to train.")
     flags.DEFINE_float(
-        "learning_rate", 0.1, "The first learning rate.", lower_bound=0.0
+        "learning_rate",
+        learning_rate,
+        "The first learning rate.",
+        lower_bound=0.0,
     )
     flags.DEFINE_float(
         "learning_rate_decay_factor",
         learning_rate_decay_factor,
         "What each drop multiplies the learning rate by.",
         lower_bound=0.0,
-    )
-    flags.DEFINE_float(
-        "num_epochs_per_decay",
-        num_epochs_per_decay,
-        "Passes over the data between two drops.",
-        lower_bound=1e-6,
     )
     flags.DEFINE_integer(
         "save_summaries_secs",
@@ -102,27 +124,25 @@ def define(
         "Training steps.",
         lower_bound=0,
     )
-    flags.DEFINE_integer("ps_tasks", 0, "Accepted, without effect.")
-    flags.DEFINE_integer("task", 0, "Accepted, without effect.")
     flags.DEFINE_string("device_id", "0", "If given, use only this GPU.")
 
     flags.DEFINE_list(
         "lr_drops",
         [],
         "Fractions of the training, such as 0.5,0.75, at which the learning "
-        "rate drops; in place of --num_epochs_per_decay.",
+        "rate drops; in place of the schedule otherwise in use.",
     )
     flags.DEFINE_float(
         "momentum",
-        None,
-        "0.9, but 0 for inception.",
+        momentum,
+        "Of TF1's momentum optimiser; 0.9, but 0 for inception.",
         lower_bound=0.0,
         upper_bound=0.999999,
     )
     flags.DEFINE_float(
         "weight_decay",
         None,
-        "Factor of |kernels|^2/2; 2e-4, inception 0.",
+        "Factor of |weights|^2/2 in the loss; the network's own if unset.",
         lower_bound=0.0,
     )
     flags.DEFINE_float(
@@ -152,7 +172,7 @@ def define(
     )
     flags.DEFINE_float(
         "holdout",
-        0.0,
+        holdout,
         "Share of the noisy data kept for selection.",
         lower_bound=0.0,
         upper_bound=0.99,
@@ -160,14 +180,14 @@ def define(
     flags.DEFINE_string(
         "augment",
         augment,
-        "standard, mentormix, mentornet, mentornet_inception or none.",
+        f"The view to train on: {', '.join(standard.names())}.",
     )
     flags.DEFINE_integer(
-        "seed", 0, "Of everything but the noise.", 0, _LARGEST_SEED
+        "seed", seed, "Of everything but the noise.", 0, _LARGEST_SEED
     )
     flags.DEFINE_float(
         "num_epochs",
-        0.0,
+        num_epochs,
         "In place of --max_number_of_steps if positive.",
         lower_bound=0.0,
     )
@@ -175,6 +195,18 @@ def define(
         "eval_every",
         0,
         "Steps between evaluations; 0: twenty in all.",
+        lower_bound=0,
+    )
+    flags.DEFINE_integer(
+        "eval_batch_size",
+        eval_batch_size,
+        "Images per evaluation batch and replica.",
+        lower_bound=1,
+    )
+    flags.DEFINE_integer(
+        "restore_step",
+        0,
+        "Go on from the checkpoint of this step; 0: the last one.",
         lower_bound=0,
     )
     flags.DEFINE_boolean("overwrite", False, "Begin anew in a used folder.")
@@ -190,6 +222,28 @@ def define(
     flags.DEFINE_boolean(
         "deterministic", True, "Deterministic kernels, for exact resumption."
     )
+
+
+def define_original(*, num_epochs_per_decay):
+    """Defines what only google-research/mentormix and google/mentornet had."""
+    flags.DEFINE_string("master", None, "Accepted, without effect.")
+    flags.DEFINE_integer("ps_tasks", 0, "Accepted, without effect.")
+    flags.DEFINE_integer("task", 0, "Accepted, without effect.")
+    flags.DEFINE_float(
+        "num_epochs_per_decay",
+        num_epochs_per_decay,
+        "Passes over the data between two drops of the learning rate.",
+        lower_bound=1e-6,
+    )
+
+
+def define_alias(name, original):
+    """Gives a flag the name that another code base has for it.
+
+    Both are one flag; a run records it under our name.
+    """
+    flags.DEFINE_alias(name, original)
+    _aliases.add(name)
 
 
 def define_mentor(*, example_dropout_rates):
@@ -245,22 +299,34 @@ def mentor():
     return mentornet_net.default()
 
 
-def schedule(budget, otherwise):
-    """Returns the learning-rate schedule that the flags ask for.
+def original_schedule(budget, function):
+    """Returns the schedule of the original trainers, unless --lr_drops.
 
     Args:
         budget: an `experiment.Budget`.
-        otherwise: the schedule without --lr_drops, a function as
-            `schedules.exponential`.
+        function: `schedules.exponential` or one like it.
     """
-    if not FLAGS.lr_drops:
-        return otherwise(
+    return schedule(
+        budget,
+        lambda: function(
             FLAGS.learning_rate,
             FLAGS.learning_rate_decay_factor,
             FLAGS.num_epochs_per_decay,
             budget.num_examples,
             budget.batch_size,
-        )
+        ),
+    )
+
+
+def schedule(budget, otherwise):
+    """Returns the learning-rate schedule that the flags ask for.
+
+    Args:
+        budget: an `experiment.Budget`.
+        otherwise: makes the schedule without --lr_drops.
+    """
+    if not FLAGS.lr_drops:
+        return otherwise()
     try:
         fractions = [float(word) for word in FLAGS.lr_drops]
     except ValueError:
@@ -276,51 +342,80 @@ def schedule(budget, otherwise):
     )
 
 
-def momentum():
-    """Returns the momentum; the original trained inception without."""
+def settle_original():
+    """Sets what the original trainers derived from the network.
+
+    The original trained inception without momentum and decay, and
+    google/mentornet padded by 8 pixels where it did so.
+    """
+    inception = FLAGS.studentnet == "inception"
     if FLAGS.momentum is None:
-        return 0.0 if FLAGS.studentnet == "inception" else 0.9
-    return FLAGS.momentum
-
-
-def weight_decay():
-    """Returns the factor of the L2 term; inception had none."""
+        FLAGS.momentum = 0.0 if inception else 0.9
     if FLAGS.weight_decay is None:
-        return 0.0 if FLAGS.studentnet == "inception" else 0.0002
-    return FLAGS.weight_decay
+        FLAGS.weight_decay = 0.0 if inception else 0.0002
+    if inception and FLAGS.augment == "mentornet":
+        FLAGS.augment = "mentornet_inception"
 
 
-def train(method, make_method):
+def suit(values):
+    """Sets flags that were not given on the command line.
+
+    Args:
+        values: {flag name: value}.
+    """
+    for name, value in values.items():
+        if not FLAGS[name].present:
+            FLAGS[name].value = value
+
+
+def method_arguments():
+    """Returns the arguments that all methods have, by the flags."""
+    return {
+        "weight_decay": FLAGS.weight_decay,
+        "ema_decay": FLAGS.ema_decay,
+        "seed": FLAGS.seed,
+    }
+
+
+def compiled(method, learning_rate):
+    """Returns the method with its optimiser.
+
+    Args:
+        method: a `methods.base.Method`.
+        learning_rate: a float or a schedule.
+    """
+    method.compile(optimizer.TF1Momentum(learning_rate, FLAGS.momentum))
+    return method
+
+
+def train(method, make_method, **values):
     """Runs the experiment that the flags describe and prints its end.
 
     Args:
         method: the method's name.
-        make_method: (student, `experiment.Budget`) -> compiled method.
+        make_method: as in `experiment.Experiment`.
+        **values: further fields of `experiment.Experiment`.
     """
     for name, reason in _WITHOUT_EFFECT.items():
         if name in FLAGS and FLAGS[name].present:
             print(f"--{name} has no effect: {reason}", file=sys.stderr)
     if FLAGS["device_id"].present:
         distribution.use_gpu(FLAGS.device_id)
-    # google/mentornet padded by 8 pixels where it trained its Inception.
-    if FLAGS.studentnet == "inception" and FLAGS.augment == "mentornet":
-        FLAGS.augment = "mentornet_inception"
-    # What they stand for, so that saying it changes nothing.
-    FLAGS.momentum, FLAGS.weight_decay = momentum(), weight_decay()
-    fields = experiment.Experiment.__dataclass_fields__
-    values = {name: FLAGS[name].value for name in fields if name in FLAGS}
-    values["train_log_dir"] = FLAGS.train_log_dir or experiment.default_folder(
-        method, FLAGS.dataset_name, FLAGS.noise, FLAGS.seed
-    )
-    results = experiment.run(
-        experiment.Experiment(
-            method=method,
-            command=pathlib.Path(sys.argv[0]).name,
-            flags=_recorded(),
-            make_method=make_method,
-            **values,
-        )
-    )
+    values = {
+        "train_log_dir": FLAGS.train_log_dir
+        or experiment.default_folder(
+            method, FLAGS.dataset_name, FLAGS.noise, FLAGS.seed
+        ),
+        **values,
+        "method": method,
+        "command": pathlib.Path(sys.argv[0]).name,
+        "flags": _recorded(),
+        "make_method": make_method,
+    }
+    for name in experiment.Experiment.__dataclass_fields__:
+        if name in FLAGS:
+            values.setdefault(name, FLAGS[name].value)
+    results = experiment.run(experiment.Experiment(**values))
     test = results["test"]
     print(
         f"{method}: test accuracy {test['accuracy']:.4f} at step "
@@ -335,7 +430,9 @@ def _recorded():
     for module, defined in FLAGS.flags_by_module_dict().items():
         if module == sys.argv[0] or module.startswith("tfnoisy.bin"):
             for flag in defined:
-                if flag.value is not None and flag.name not in _NOT_RECORDED:
+                if flag.name in _aliases | _NOT_RECORDED:
+                    continue
+                if flag.value is not None:
                     recorded[flag.name] = _text(flag.value)
     for name in _PATHS:
         if recorded.get(name):

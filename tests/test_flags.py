@@ -60,3 +60,45 @@ def test_the_quickstarts_differ_by_the_method_alone():
         "mixup_alpha",
         "nosecond_reweight",
     }
+
+
+@pytest.mark.parametrize(
+    "name, expected",
+    [
+        (
+            "cifar10_0.8_rn29_100",
+            ("85.6 +- 1.1", "cifar10_uniform_0.8", "resnet29", "0.002"),
+        ),
+        (
+            "cifar10_0.4_wrn_10",
+            ("94.5 +- 1.0", "cifar10_uniform_0.4", "wrn28-10", "0.0002"),
+        ),
+        (
+            "cifar100_0.8_wrn_1000",
+            ("75.5 +- 0.2", "cifar100_uniform_0.8", "wrn28-10", "0.02"),
+        ),
+        (
+            "l2r_cifar100_0.4",
+            ("61.3 +- 2.0", "cifar100_uniform_0.4", "wrn28-10", "0.02"),
+        ),
+    ],
+)
+def test_ieg_presets_name_their_number(name, expected):
+    accuracy, dataset, network, ratio = expected
+    preset = read(f"ieg/{name}.flags")
+    text = (FLAGS / f"ieg/{name}.flags").read_text()
+    assert f"Expected test accuracy: {accuracy} %" in text
+    assert preset["dataset"] == dataset
+    assert preset["network_name"] == network
+    assert preset["probe_dataset_hold_ratio"] == ratio
+
+
+def test_every_number_of_iegs_tables_has_its_preset():
+    presets = sorted((FLAGS / "ieg").iterdir())
+    assert len(presets) == 2 * 5 * 4 + 1
+    for path in presets:
+        preset = read(f"ieg/{path.name}")
+        assert f"flags/ieg/{path.name}\n" in path.read_text()
+        name, _, noise = preset["dataset"].split("_")
+        assert path.stem.removeprefix("l2r_").startswith(f"{name}_{noise}")
+        assert preset["method"] == ("l2r" if "l2r" in path.name else "ieg")

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -94,3 +96,73 @@ def test_a_manifest_that_contradicts_the_noise_is_refused(tmp_path):
 def test_a_share_out_of_range_is_refused(share):
     with pytest.raises(errors.UserError, match="--holdout"):
         run_data.load(options(holdout=share))
+
+
+def test_a_probe_is_drawn_before_the_noise():
+    plain = run_data.load(options(noise="symmetric:0.6", noise_seed=3))
+    data = run_data.load(
+        options(
+            noise="symmetric:0.6",
+            noise_seed=3,
+            probe_dataset_hold_ratio=0.07,
+            seed=1,
+        )
+    )
+    assert data.probe.given_labels.tolist() == list(range(10)) * 10
+    assert not set(data.probe.ids) & set(data.train.ids)
+    assert len(data.train) == len(plain.train) - 100
+    # The others have the labels that they have without a probe.
+    labels = dict(zip(plain.train.ids, plain.train.given_labels))
+    assert all(
+        labels[i] == label
+        for i, label in zip(data.train.ids, data.train.given_labels)
+    )
+    np.testing.assert_array_equal(data.manifest.ids, np.sort(data.train.ids))
+    truth = dict(zip(plain.train.ids, plain.train.clean_labels))
+    assert [
+        truth[i] for i in data.probe.ids
+    ] == data.probe.given_labels.tolist()
+
+
+def test_a_probe_beside_a_held_out_share(tmp_path):
+    made = options(
+        noise="symmetric:0.4", holdout=0.1, probe_dataset_hold_ratio=0.05
+    )
+    data = run_data.load(made)
+    parts = [set(part.ids) for part in (data.train, data.holdout, data.probe)]
+    assert sum(map(len, parts)) == len(set.union(*parts)) == 1437
+    # An evaluation reads the manifest of the run folder.
+    data.manifest.save(tmp_path / "m.npz")
+    again = run_data.load(
+        dataclasses.replace(
+            made, noise="none", noise_manifest=str(tmp_path / "m.npz")
+        )
+    )
+    np.testing.assert_array_equal(
+        again.train.given_labels, data.train.given_labels
+    )
+    np.testing.assert_array_equal(again.probe.ids, data.probe.ids)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "autoaug",
+        "randaug",
+        "default",
+        "randaugment:2:5",
+        "autoaugment_cifar10",
+        "keras_randaugment:1:0.3",
+    ],
+)
+def test_strong_views_by_name(name):
+    data = run_data.load(options(aug_type=name, train_split="train[:40]"))
+    [batch] = data.training(8, seed=0).batches().take(1)
+    assert batch["images_strong"].shape == (8, 8, 8, 1)
+    assert np.abs(batch["images_strong"]).max() <= 1
+    assert np.abs(batch["images_strong"] - batch["images"]).max() > 0.1
+
+
+def test_an_unknown_strong_view():
+    with pytest.raises(errors.UserError, match="autoaugs"):
+        run_data.load(options(aug_type="autoaugs", train_split="train[:40]"))

@@ -5,9 +5,11 @@ import dataclasses
 import numpy as np
 
 from tfnoisy import errors, randomness
-from tfnoisy.augment import standard
+from tfnoisy.augment import keras_view, standard, strong
 from tfnoisy.datasets import dataset as dataset_lib
 from tfnoisy.datasets import load as dataset_load
+from tfnoisy.datasets import pipeline
+from tfnoisy.datasets import probe as probe_lib
 from tfnoisy.noise import manifest as noise_manifest
 
 
@@ -27,6 +29,12 @@ class DataOptions:
         noise_manifest: a manifest's file to use in place of `noise`.
         holdout: share of the noisy training data kept for selection.
         augment: the name of an augmentation, see `augment.standard`.
+        aug_type: the name of a strong augmentation, see `strong_view`, or
+            empty for none.
+        probe_dataset_hold_ratio: share of the training set held out as
+            trusted before the noise; 0 for none.
+        probe_dir: in place of it, a folder of trusted images.
+        probe_csv: likewise, a CSV that names them.
         seed: of everything but the noise.
     """
 
@@ -41,6 +49,10 @@ class DataOptions:
     noise_manifest: str = ""
     holdout: float = 0.0
     augment: str = "standard"
+    aug_type: str = ""
+    probe_dataset_hold_ratio: float = 0.0
+    probe_dir: str = ""
+    probe_csv: str = ""
     seed: int = 0
 
     @classmethod
@@ -69,6 +81,8 @@ class Data:
         test: the test `ImageDataset`.
         manifest: the `NoiseManifest` of train and holdout together.
         augmentation: the views.
+        strong: the strong view, or None.
+        probe: the trusted `ImageDataset`, or None.
     """
 
     train: dataset_lib.ImageDataset
@@ -76,6 +90,19 @@ class Data:
     test: dataset_lib.ImageDataset
     manifest: noise_manifest.NoiseManifest
     augmentation: standard.Augmentation
+    strong: standard.Augmentation | None = None
+    probe: dataset_lib.ImageDataset | None = None
+
+    def training(self, batch_size, seed):
+        """Returns the `pipeline.TrainingData` of a run."""
+        return pipeline.TrainingData(
+            self.train,
+            self.augmentation,
+            batch_size,
+            seed,
+            self.strong,
+            self.probe,
+        )
 
 
 def load(options):
@@ -107,6 +134,7 @@ def load(options):
             "and pass its --noise_manifest"
         )
     train = load_split(options, options.train_split)
+    probe, rest = _probe(options, train)
     if options.noise_manifest:
         manifest = noise_manifest.NoiseManifest.load(options.noise_manifest)
         if options.noise not in ("none", manifest.spec):
@@ -118,8 +146,8 @@ def load(options):
         manifest = noise_manifest.inject(
             train, options.noise, options.noise_seed, load_source
         )
-    manifest = manifest.part(train)
-    train = manifest.apply(train, load_source)
+    manifest = manifest.part(rest)
+    train = manifest.apply(rest, load_source)
     held_out, train = split_off(train, options.holdout, options.seed)
     test = load_split(options, options.test_split)
     if test.images.shape[1:] != train.images.shape[1:]:
@@ -130,10 +158,52 @@ def load(options):
     if test.clean_labels is not None and (test.clean_labels < 0).any():
         # An image of no class cannot be judged.
         test = test.take(test.clean_labels >= 0)
-    augmentation = standard.get(
-        options.augment, train.images.shape[1:], train.mirror
+    shape = train.images.shape[1:]
+    augmentation = standard.get(options.augment, shape, train.mirror)
+    view = None
+    if options.aug_type:
+        view = strong_view(options.aug_type, augmentation, shape, train.mirror)
+    return Data(train, held_out, test, manifest, augmentation, view, probe)
+
+
+def strong_view(name, augmentation, image_shape, mirror):
+    """Returns a strong augmentation by a name of `--aug_type`.
+
+    Args:
+        name: `autoaug` or `randaug` (IEG's), `default` (the standard view once
+            more), `keras_randaugment[:N:FACTOR]` (Keras's layer), or any name
+            of `augment.strong`.
+        augmentation: the standard one.
+        image_shape: (H, W, C).
+        mirror: whether a flipped image keeps its class.
+    """
+    if name == "default":
+        return augmentation
+    if name.startswith("keras_randaugment"):
+        return keras_view.get(name, image_shape)
+    name = {
+        "autoaug": "autoaugment_ieg",
+        "randaug": "randaugment_ieg",
+    }.get(name, name)
+    return strong.get(name, image_shape, mirror)
+
+
+def _probe(options, train):
+    """Returns the probe set, or None, and the other training examples."""
+    if options.probe_dir or options.probe_csv:
+        probe = probe_lib.read(
+            options.probe_dir,
+            options.probe_csv,
+            train,
+            image_size=options.image_size or None,
+            seed=options.seed,
+        )
+        return probe, train
+    if not options.probe_dataset_hold_ratio:
+        return None, train
+    return probe_lib.hold_out(
+        train, options.probe_dataset_hold_ratio, options.seed
     )
-    return Data(train, held_out, test, manifest, augmentation)
 
 
 def load_split(options, split):

@@ -1,0 +1,309 @@
+#!/usr/bin/env python3
+"""Trains a classifier by IEG, L2R or plainly, with a small trusted set.
+
+The flags of google-research/ieg's ieg/main.py, and more.
+"""
+
+import pathlib
+
+from absl import flags
+
+from tfnoisy import errors
+from tfnoisy.bin import common, trainer_flags
+from tfnoisy.methods import baseline, ieg, l2r, look_ahead
+from tfnoisy.training import evaluate_run, restart_schedules
+
+trainer_flags.define(
+    dataset_name="cifar100",
+    studentnet="wrn28-10",
+    augment="ieg",
+    max_number_of_steps=200000,
+    ema_decay=0.999,
+    batch_size=100,
+    eval_batch_size=100,
+    momentum=0.9,
+    seed=12345,
+)
+for _theirs, _ours in {
+    "network_name": "studentnet",
+    "max_iteration": "max_number_of_steps",
+    "max_epoch": "num_epochs",
+    "eval_freq": "eval_every",
+    "val_batch_size": "eval_batch_size",
+    "dataset_dir": "data_dir",
+    "distribution_strategy": "strategy",
+}.items():
+    trainer_flags.define_alias(_theirs, _ours)
+flags.FLAGS.set_default("eval_every", 500)
+flags.DEFINE_string(
+    "dataset",
+    "cifar100_uniform_0.8",
+    "{cifar10,cifar100}_{uniform,asymmetric}_RATIO: stands for --dataset_name "
+    "and --noise, which can be given instead.",
+)
+flags.DEFINE_enum("method", "ieg", ["ieg", "l2r", "supervised"], "How.")
+flags.DEFINE_enum("mode", "train", ["train", "evaluation"], "What to do.")
+flags.DEFINE_string(
+    "checkpoint_path",
+    "",
+    "A root: the run folder is DATASET[_pRATIO]/NETWORK below it, unless "
+    "--train_log_dir names it.",
+)
+flags.DEFINE_float(
+    "probe_dataset_hold_ratio",
+    0.02,
+    "Share of the training set held out as trusted, before the noise.",
+    lower_bound=0.0,
+    upper_bound=0.99,
+)
+flags.DEFINE_string(
+    "probe_dir", "", "Own trusted images instead: DIR/CLASS/*.png (or jpg)."
+)
+flags.DEFINE_string(
+    "probe_csv", "", "Or a CSV of path,given_label that names them."
+)
+flags.DEFINE_string(
+    "aug_type",
+    "autoaug",
+    "The strong view: autoaug, randaug, default (the standard view once "
+    "more), keras_randaugment[:N:FACTOR], randaugment:N:M, "
+    "autoaugment_{cifar10,svhn,imagenet}.",
+)
+flags.DEFINE_float("ce_factor", 5.0, "Of the unlabelled mixed losses.", 0.0)
+flags.DEFINE_float("consistency_factor", 20.0, "Of the KL divergence.", 0.0)
+flags.DEFINE_float(
+    "grad_eps_init", 0.9, "First share of the given label.", 0.0, 1.0
+)
+flags.DEFINE_float("meta_momentum", 0.9, "Of IEG's look-ahead.", 0.0, 1.0)
+flags.DEFINE_float("meta_stepsize", 0.1, "Of the look-ahead.", 0.0)
+flags.DEFINE_enum(
+    "meta_gradient",
+    "forward",
+    ["forward", "reverse"],
+    "How the coefficients are differentiated; reverse is the original's, "
+    "slower and equal.",
+)
+flags.DEFINE_boolean(
+    "label_path", True, "Differentiate through the pseudo labels too."
+)
+flags.DEFINE_boolean("use_ema", True, "Judge moving averages of the weights.")
+flags.DEFINE_enum(
+    "lr_schedule",
+    "cosine",
+    ["cosine", "custom_step", "cosine_warmup", "exponential", "cosine_one"],
+    "cosine restarts; --lr_drops replaces it.",
+)
+flags.DEFINE_string(
+    "decay_steps",
+    "500",
+    "Steps of the first cosine cycle, or `epoch` (the later revisions of the "
+    "original); the drops of custom_step, such as 40000,60000.",
+)
+flags.DEFINE_float("decay_rate", 0.1, "What custom_step multiplies by.", 0.0)
+flags.DEFINE_float("cos_t_mul", 1.5, "Growth of the cosine cycles.", 1.0)
+flags.DEFINE_float("cos_m_mul", 0.9, "Decline of their peaks.", 0.0)
+flags.DEFINE_float("warmup_epochs", 0.0, "Of cosine_warmup.", 0.0)
+flags.DEFINE_boolean("post_batch_mode_autoaug", True, "Without effect.")
+flags.DEFINE_string("tpu", None, "Accepted, without effect.")
+flags.DEFINE_integer("xm_exp_id", None, "Accepted, without effect.")
+
+FLAGS = flags.FLAGS
+
+_NOISES = {"uniform": "symmetric", "asymmetric": "asymmetric"}
+
+# In place of the defaults, which are for 50,000 images and a GPU.
+_SUITS_DIGITS = {
+    "studentnet": "small_cnn",
+    "max_number_of_steps": 1000,
+    "learning_rate": 0.05,
+    "lr_schedule": "cosine_one",
+    # Ten trusted images a class.
+    "probe_dataset_hold_ratio": 0.07,
+    "eval_every": 250,
+}
+
+
+def settle():
+    """Sets what follows from other flags, and from the data set.
+
+    Raises:
+        UserError: for a --dataset that is not known, or two of them.
+    """
+    named = FLAGS["dataset_name"].present
+    if named and FLAGS["dataset"].present:
+        raise errors.UserError(
+            f"--dataset={FLAGS.dataset} and --dataset_name="
+            f"{FLAGS.dataset_name}: give one of the two"
+        )
+    if not named:
+        name, noise = parse_dataset(FLAGS.dataset)
+        trainer_flags.suit({"dataset_name": name, "noise": noise})
+    if FLAGS.dataset_name == "digits":
+        trainer_flags.suit(_SUITS_DIGITS)
+    if not FLAGS.use_ema:
+        FLAGS.ema_decay = 0.0
+    if FLAGS.method != "ieg":
+        FLAGS.aug_type = ""
+    if FLAGS.probe_dir or FLAGS.probe_csv:
+        FLAGS.probe_dataset_hold_ratio = 0.0
+    if FLAGS.checkpoint_path and not FLAGS.train_log_dir:
+        FLAGS.train_log_dir = str(run_folder_below(FLAGS.checkpoint_path))
+
+
+def parse_dataset(text):
+    """Returns the --dataset_name and the --noise of an original --dataset.
+
+    Raises:
+        UserError: if it is not of the form cifar10_uniform_0.8.
+    """
+    name, _, rest = text.partition("_")
+    kind, _, ratio = rest.partition("_")
+    try:
+        if name not in ("cifar10", "cifar100") or kind not in _NOISES:
+            raise ValueError
+        share = float(ratio)
+    except ValueError:
+        raise errors.UserError(
+            f"--dataset={text}: write cifar10 or cifar100, _uniform_ or "
+            "_asymmetric_, and a ratio, such as cifar10_uniform_0.8; other "
+            "data go by --dataset_name and --noise"
+        ) from None
+    return name, f"{_NOISES[kind]}:{ratio}" if share else "none"
+
+
+def run_folder_below(root):
+    """Returns the run folder that the original's --checkpoint_path implies."""
+    name = FLAGS.dataset
+    if FLAGS["dataset_name"].present:
+        name = f"{FLAGS.dataset_name}_{FLAGS.noise.replace(':', '_')}"
+    if FLAGS["probe_dataset_hold_ratio"].present:
+        name += f"_p{FLAGS.probe_dataset_hold_ratio}"
+    return pathlib.Path(root) / name / FLAGS.studentnet
+
+
+def make_method(build, budget):
+    """Returns the compiled method that the flags describe."""
+    student = build()
+    arguments = trainer_flags.method_arguments()
+    arguments |= look_ahead.published_decay(student)
+    if FLAGS.weight_decay is not None:
+        arguments["weight_decay"] = FLAGS.weight_decay
+        arguments["meta_weight_decay"] = FLAGS.weight_decay
+    if FLAGS.method == "supervised":
+        del arguments["meta_weight_decay"]
+        method = baseline.Baseline(student, ema_counts_update=True, **arguments)
+        return trainer_flags.compiled(method, learning_rate(budget))
+    arguments |= {
+        "meta_stepsize": FLAGS.meta_stepsize,
+        "meta_gradient": FLAGS.meta_gradient,
+    }
+    if FLAGS.method == "l2r":
+        method = l2r.L2R(student, **arguments)
+    else:
+        method = ieg.IEG(
+            student,
+            meta_momentum=FLAGS.meta_momentum,
+            ce_factor=FLAGS.ce_factor,
+            consistency_factor=FLAGS.consistency_factor,
+            grad_eps_init=FLAGS.grad_eps_init,
+            label_path=FLAGS.label_path,
+            **arguments,
+        )
+    return trainer_flags.compiled(method, learning_rate(budget))
+
+
+def learning_rate(budget):
+    """Returns the learning-rate schedule that the flags describe."""
+    return trainer_flags.schedule(budget, lambda: _schedule(budget))
+
+
+def _schedule(budget):
+    rate, name = FLAGS.learning_rate, FLAGS.lr_schedule
+    cycles = (FLAGS.cos_t_mul, FLAGS.cos_m_mul)
+    steps = decay_steps(budget)
+    if name == "cosine":
+        return restart_schedules.cosine(rate, steps[0], *cycles)
+    if name == "cosine_warmup":
+        epoch = budget.num_examples // budget.batch_size
+        return restart_schedules.cosine_warmup(
+            rate, round(FLAGS.warmup_epochs * epoch), steps[0], *cycles
+        )
+    if name == "custom_step":
+        return restart_schedules.custom_step(rate, steps, FLAGS.decay_rate)
+    if name == "exponential":
+        return restart_schedules.exponential(rate, steps[0])
+    return restart_schedules.cosine_one(rate, budget.num_steps)
+
+
+def decay_steps(budget):
+    """Returns --decay_steps as a list of integers.
+
+    Raises:
+        UserError: for anything else.
+    """
+    if FLAGS.decay_steps == "epoch":
+        return [max(1, budget.num_examples // budget.batch_size)]
+    try:
+        return [int(word) for word in FLAGS.decay_steps.split(",")]
+    except ValueError:
+        raise errors.UserError(
+            f"--decay_steps={FLAGS.decay_steps}: numbers of steps, such as 500 "
+            "or 40000,60000, or the word epoch"
+        ) from None
+
+
+def eval_steps(budget):
+    """Returns step 1 and the ends of the cosine cycles.
+
+    There the original evaluates, and its published numbers are read.
+    """
+    if FLAGS.lr_schedule != "cosine" or FLAGS.lr_drops:
+        return [1]
+    return [
+        1,
+        *restart_schedules.cycle_ends(
+            decay_steps(budget)[0], budget.num_steps, FLAGS.cos_t_mul
+        ),
+    ]
+
+
+def evaluate():
+    """Judges the last checkpoint of the run folder, as --mode=evaluation."""
+    if not FLAGS.train_log_dir:
+        raise errors.UserError(
+            "--mode=evaluation judges a run: name it with --checkpoint_path, "
+            "as it was trained, or with --train_log_dir"
+        )
+    evaluator = evaluate_run.RunEvaluator(
+        FLAGS.train_log_dir, batch_size=FLAGS.eval_batch_size
+    )
+    (row,) = evaluator.once(step=FLAGS.restore_step)
+    print(
+        f"step {row['step']}: test accuracy {row['accuracy']:.4f}, top-5 "
+        f"{row['top5']:.4f} ({row['weights']} weights)"
+    )
+
+
+def main(_):
+    """Trains or evaluates."""
+    settle()
+    if FLAGS.mode == "evaluation":
+        evaluate()
+        return
+    if FLAGS.method != "supervised" and not (
+        FLAGS.probe_dataset_hold_ratio or FLAGS.probe_dir or FLAGS.probe_csv
+    ):
+        raise errors.UserError(
+            f"--method={FLAGS.method} needs trusted images: "
+            "--probe_dataset_hold_ratio, --probe_dir or --probe_csv"
+        )
+    trainer_flags.train(FLAGS.method, make_method, eval_steps=eval_steps)
+
+
+def run():
+    """Is the command's entry point."""
+    common.run(main)
+
+
+if __name__ == "__main__":
+    run()
