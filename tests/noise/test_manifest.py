@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import datasets as sklearn_datasets
 
-from tfnoisy import errors
+from tfnoisy import errors, output_file
 from tfnoisy.datasets import dataset
 from tfnoisy.noise import manifest, manifest_file
 
@@ -256,7 +256,7 @@ def test_damaged_contents_are_refused(digits, tmp_path):
         dataclasses.replace(made, **damage).save(path)
         with pytest.raises(errors.UserError, match="damaged noise manifest"):
             manifest.NoiseManifest.load(path)
-    manifest_file.write(path, manifest_file.to_bytes({"ids": made.ids}))
+    output_file.write(path, manifest_file.to_bytes({"ids": made.ids}))
     with pytest.raises(errors.UserError, match="damaged noise manifest"):
         manifest.NoiseManifest.load(path)
 

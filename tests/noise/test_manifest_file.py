@@ -3,7 +3,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from tfnoisy import errors
+from tfnoisy import errors, output_file
 from tfnoisy.noise import manifest_file
 
 COLUMNS = {"ids": np.arange(3), "spec": np.array("none")}
@@ -12,14 +12,14 @@ COLUMNS = {"ids": np.arange(3), "spec": np.array("none")}
 def test_round_trip_and_equal_bytes(tmp_path):
     contents = manifest_file.to_bytes(COLUMNS)
     assert manifest_file.to_bytes(COLUMNS) == contents
-    manifest_file.write(tmp_path / "deep" / "a.npz", contents)
+    output_file.write(tmp_path / "deep" / "a.npz", contents)
     columns = manifest_file.read(tmp_path / "deep" / "a.npz")
     assert columns["ids"].tolist() == [0, 1, 2]
     assert str(columns["spec"]) == "none"
 
 
 def test_no_time_and_no_compression_in_the_file(tmp_path):
-    manifest_file.write(tmp_path / "a.npz", manifest_file.to_bytes(COLUMNS))
+    output_file.write(tmp_path / "a.npz", manifest_file.to_bytes(COLUMNS))
     with zipfile.ZipFile(tmp_path / "a.npz") as archive:
         for member in archive.infolist():
             assert member.date_time == (1980, 1, 1, 0, 0, 0)
@@ -29,7 +29,7 @@ def test_no_time_and_no_compression_in_the_file(tmp_path):
 def test_writing_leaves_nothing_beside_and_replaces(tmp_path):
     path = tmp_path / "a.npz"
     path.write_bytes(b"old")
-    manifest_file.write(path, b"new")
+    output_file.write(path, b"new")
     assert path.read_bytes() == b"new"
     assert [file.name for file in tmp_path.iterdir()] == ["a.npz"]
 
@@ -37,10 +37,10 @@ def test_writing_leaves_nothing_beside_and_replaces(tmp_path):
 def test_a_file_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(errors.UserError, match="cannot write"):
-        manifest_file.write(tmp_path / "file" / "a.npz", b"x")
+        output_file.write(tmp_path / "file" / "a.npz", b"x")
     (tmp_path / "folder").mkdir()
     with pytest.raises(errors.UserError, match="cannot write"):
-        manifest_file.write(tmp_path / "folder", b"x")
+        output_file.write(tmp_path / "folder", b"x")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder"]
 
 

@@ -12,7 +12,7 @@ import hashlib
 
 import numpy as np
 
-from tfnoisy import errors
+from tfnoisy import errors, output_file
 from tfnoisy.noise import manifest_file, models, open_set, report
 from tfnoisy.noise import spec as noise_spec
 
@@ -105,7 +105,7 @@ class NoiseManifest:
         Raises:
             UserError: if the file cannot be written.
         """
-        manifest_file.write(path, self.to_bytes())
+        output_file.write(path, self.to_bytes())
 
     @classmethod
     def load(cls, path):

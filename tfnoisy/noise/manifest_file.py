@@ -5,8 +5,6 @@ times: NumPy writes 1980 for each member.
 """
 
 import io
-import os
-import pathlib
 import zipfile
 
 import numpy as np
@@ -21,27 +19,6 @@ def to_bytes(columns):
     buffer = io.BytesIO()
     np.savez(buffer, format=np.array(FORMAT), **columns)
     return buffer.getvalue()
-
-
-def write(path, contents):
-    """Writes bytes to a path, whole or not at all, making its folder.
-
-    Raises:
-        UserError: if the file cannot be written.
-    """
-    path = pathlib.Path(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            beside.write_bytes(contents)
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
-    except OSError as error:
-        raise errors.UserError(
-            f"cannot write the noise manifest {path}: {error.strerror}"
-        ) from error
 
 
 def read(path):

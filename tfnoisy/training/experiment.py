@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 import tfnoisy
-from tfnoisy import errors
+from tfnoisy import errors, output_file
 from tfnoisy.nets import registry
 from tfnoisy.noise import manifest as noise_manifest
 from tfnoisy.training import (
@@ -171,7 +171,7 @@ def run(experiment):
     results = _results(experiment, method, budget, data, history)
     evidence = method.evidence()
     if evidence:
-        folder.evidence.write_bytes(run_evidence.to_bytes(evidence))
+        output_file.write(folder.evidence, run_evidence.to_bytes(evidence))
         results["detection"] = run_evidence.judge(evidence, data.manifest)
     results["extended_from"] = folder.extended_from()
     folder.write_results(results)

@@ -87,6 +87,7 @@ class Loop:
         self.save_summaries_secs = save_summaries_secs
         self.progress = progress
         self.checkpoint = method.checkpoint()
+        self._compiled = {}
         self._pending = []
         self._means = Means()
 
@@ -197,7 +198,11 @@ class Loop:
                 lambda context: stage.batches(first_batch, context)
             )
         )
-        one_step = self._compile_step(stage.train_step)
+        # Traced once, however many stages have it.
+        one_step = self._compiled.get(stage.train_step)
+        if one_step is None:
+            one_step = self._compile_step(stage.train_step)
+            self._compiled[stage.train_step] = one_step
         last_step = min(stage.last_step, self.num_steps)
         shown = time.monotonic()
         while step < last_step:
@@ -315,7 +320,10 @@ class Loop:
 
     def _learning_rate(self, step):
         rate = self.method.optimizer._learning_rate
-        return float(rate(step) if callable(rate) else rate)
+        # A variable may be mirrored over devices.
+        return float(
+            rate(step) if callable(rate) else tf.convert_to_tensor(rate.value)
+        )
 
     def _save(self, manager, step):
         values = [
