@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Measures tfnoisy on this machine: --suite=step or --suite=input.
 
-A JSON line per measurement.
+A JSON line per measurement.  TF_NUM_INTRAOP_THREADS and TF_NUM_INTEROP_THREADS
+in the environment set TensorFlow's threads.
 """
 
 import json
@@ -15,13 +16,23 @@ flags.DEFINE_enum("suite", "step", ["step", "input"], "What to measure.")
 flags.DEFINE_multi_enum(
     "method", ["mentormix"], sorted(benchmark.STEPS), "step: which methods."
 )
-flags.DEFINE_string("studentnet", "cifar_resnet32", "step: the network.")
-flags.DEFINE_integer("batch_size", 128, "Examples per batch.", 1)
+flags.DEFINE_string(
+    "studentnet",
+    None,
+    "step: the network; resnet29 for ieg and l2r, else cifar_resnet32.",
+)
+flags.DEFINE_integer(
+    "batch_size",
+    None,
+    "Examples per batch; 100 for a step of ieg and l2r, else 128.",
+    1,
+)
 flags.DEFINE_integer("repeats", 20, "step: interleaved repeats.", 1)
 flags.DEFINE_list(
     "augment",
     ["standard", "mentornet", "mentormix"],
-    "input: which augmentations.",
+    "input: which augmentations; a policy for CIFAR (autoaugment_ieg, "
+    "randaugment_ieg, randaugment:N:M, ...) is compared with Pillow's code.",
 )
 
 FLAGS = flags.FLAGS
@@ -37,7 +48,9 @@ def main(_):
             print(json.dumps({"suite": "step", **result}), flush=True)
     else:
         for augment in FLAGS.augment:
-            result = benchmark.input_suite(augment, batch_size=FLAGS.batch_size)
+            result = benchmark.input_suite(
+                augment, batch_size=FLAGS.batch_size or 128
+            )
             print(json.dumps({"suite": "input", **result}), flush=True)
 
 

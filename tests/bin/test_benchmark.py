@@ -28,3 +28,15 @@ def test_a_line_for_each_method():
     )
     assert [row["method"] for row in rows] == ["mentormix", "mentornet"]
     assert all(row["ratio"] > 0 for row in rows)
+
+
+def test_the_passes_of_a_look_ahead_and_its_two_modes():
+    (row,) = run(
+        "--method=l2r",
+        "--studentnet=small_cnn",
+        "--batch_size=4",
+        "--repeats=1",
+    )
+    assert row["method"] == "l2r" and row["batch_size"] == 4
+    assert row["ratio"] > 0 and row["reverse_seconds_ratio"] > 0
+    assert row["peak_mib"] >= 0 and row["reverse_peak_mib"] >= 0

@@ -1,3 +1,4 @@
+import collections
 import itertools
 
 import keras
@@ -147,6 +148,91 @@ def test_forward_mode_is_the_central_difference_and_the_same_when_fused():
     tangents = [tf.cast(tangent, tf.float32) for tangent in tangents]
     _, approximate = jvp(fused, tf.cast(x, tf.float32), tangents)
     np.testing.assert_allclose(approximate, exact, atol=2e-5)
+
+
+def derivatives(policy, order):
+    """Derivatives of sum(outputs * dy) for x, gamma, beta and dy.
+
+    Those of a higher order are of the sum of the lower ones' products with
+    random numbers.
+    """
+    layer = batch_norm(policy)
+    layer.gamma.assign([0.5, 1.0, -2.0])
+    exact = tf.bfloat16 if policy == "mixed_bfloat16" else tf.float32
+    x, dy = normal(SHAPE, 1, exact, 1.0, 2.0), normal(SHAPE, 4, exact)
+    x, dy = (tf.cast(t, layer.compute_dtype) for t in (x, dy))
+    points = [x, layer.gamma.value + 0, layer.beta.value + 0, dy]
+    moving = [v.value for v in layer.non_trainable_variables]
+
+    def total(products):
+        return tf.add_n(
+            [tf.reduce_sum(tf.cast(p, tf.float64)) for p in products]
+        )
+
+    def gradients(order):
+        with tf.GradientTape() as tape:
+            tape.watch(points)
+            if order == 1:
+                outputs, _ = layer.stateless_call(
+                    points[1:3], moving, x, training=True
+                )
+                value = total([outputs * dy])
+            else:
+                value = total(
+                    g * normal(g.shape, 10 * order + k, g.dtype)
+                    for k, g in enumerate(gradients(order - 1))
+                )
+        return tape.gradient(value, points, unconnected_gradients="zero")
+
+    return [tf.cast(g, tf.float64).numpy() for g in gradients(order)]
+
+
+@pytest.mark.parametrize(
+    "policy, order, tolerance",
+    [
+        ("float32", 1, 1e-5),
+        ("float32", 2, 1e-5),
+        ("mixed_bfloat16", 2, 5e-2),
+    ],
+)
+def test_derivatives_of_the_fused_form_are_exact(policy, order, tolerance):
+    # Those of float64 are TensorFlow's, of single operations.
+    expected = derivatives("float64", order)
+    for ours, exact in zip(derivatives(policy, order), expected, strict=True):
+        scale = max(np.abs(exact).max(), 1)
+        np.testing.assert_allclose(ours, exact, atol=tolerance * scale)
+
+
+def test_the_transposed_gradient_is_of_fused_kernels():
+    layer = batch_norm()
+    moving = [v.value for v in layer.non_trainable_variables]
+
+    @tf.function
+    def transposed(points, dy, tangents):
+        with tf.GradientTape() as outer, tf.GradientTape() as inner:
+            outer.watch(dy)
+            inner.watch(points)
+            outputs, _ = layer.stateless_call(
+                points[1:], moving, points[0], training=True
+            )
+            gradients = inner.gradient(outputs, points, dy)
+        return outer.gradient(gradients, dy, tangents)
+
+    points = [normal(SHAPE, 1), layer.gamma.value + 0, layer.beta.value + 0]
+    tangents = [normal(SHAPE, 2), *normal([2, 3], 5)]
+    function = transposed.get_concrete_function(points, points[0], tangents)
+    graph = tf.compat.v1.graph_util.extract_sub_graph(
+        function.graph.as_graph_def(), [function.outputs[0].op.name]
+    )
+    ops = collections.Counter(node.op for node in graph.node)
+    # Forward, and forward with the tangents of gamma and beta.
+    assert ops["FusedBatchNormV3"] == 2
+    assert ops["FusedBatchNormGradV3"] == 1
+    assert not {"Mean", "Sum", "SquaredDifference", "Tile"} & set(ops)
+    _, expected = jvp(layer, points[0], tangents)
+    np.testing.assert_allclose(
+        function(points, points[0], tangents), expected, atol=1e-5
+    )
 
 
 def test_a_stateless_call_returns_the_statistics_that_a_call_assigns():

@@ -7,6 +7,9 @@ from tfnoisy import randomness
 
 _serializable = keras.saving.register_keras_serializable("tfnoisy")
 
+# The fused operation's, of cuDNN.
+_LEAST_EPSILON = 1.001e-5
+
 
 @_serializable
 class BatchNorm(keras.layers.Layer):
@@ -20,7 +23,7 @@ class BatchNorm(keras.layers.Layer):
     a training step of `cifar_resnet20` (batch 128, two CPU cores) took 0.18 s,
     with single operations or `keras.layers.BatchNormalization` 0.23 s.  It
     raises an `epsilon` below 1.001e-5 to that value.  Reverse and forward mode
-    differentiate it.
+    differentiate it, in training through `_normalised`.
 
     Args:
         momentum: the share of the old moving statistics that is kept.
@@ -99,19 +102,25 @@ class BatchNorm(keras.layers.Layer):
             outputs = tf.cast(outputs, inputs.dtype)
             if training and self.unbiased_variance:
                 variance *= count / tf.maximum(count - 1, 1)
-        else:
-            outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+        elif training:
+            outputs, mean, variance, *_ = _normalised(
                 inputs,
                 self.gamma.value,
                 self.beta.value,
-                mean=None if training else self.moving_mean.value,
-                variance=None if training else self.moving_variance.value,
-                epsilon=self.epsilon,
-                is_training=training,
+                max(self.epsilon, _LEAST_EPSILON),
             )
-            if training and not self.unbiased_variance:
-                count = _count(inputs, variance.dtype)
-                variance *= (count - 1) / count
+            if not self.unbiased_variance:
+                variance = _biased(variance, inputs)
+        else:
+            outputs, _, _ = tf.compat.v1.nn.fused_batch_norm(
+                inputs,
+                self.gamma.value,
+                self.beta.value,
+                mean=self.moving_mean.value,
+                variance=self.moving_variance.value,
+                epsilon=self.epsilon,
+                is_training=False,
+            )
         if training:
             self._update(mean, variance)
         return outputs
@@ -131,23 +140,111 @@ class BatchNorm(keras.layers.Layer):
         self.moving_mean.assign((1 - new) * self.moving_mean.value + new * mean)
 
 
+def _normalised(x, gamma, beta, epsilon, moments=None):
+    """Batch normalisation whose transposed gradient is fused kernels, too.
+
+    The gradient dx = gamma / std (dy - mean(dy) - x^ mean(x^ dy)) of
+    y = gamma x^ + beta is symmetric as a map from dy.  So the derivative of
+    <dx, u> + <dgamma, a> + <dbeta, b> with respect to dy, which a
+    Jacobian-vector product is made of, is dx with u for dy, plus a x^ + b: the
+    gradient's kernel again, and the forward one.  TensorFlow makes it of some
+    twenty single operations; of those are still the derivatives with respect
+    to x and gamma, and a graph that does not use them leaves them out.
+
+    Args:
+        x: [N, H, W, C] of any type that the fused operation takes.
+        gamma: float32 [C].
+        beta: float32 [C].
+        epsilon: at least `_LEAST_EPSILON`.
+        moments: what an earlier call on this x returned beside y; saves
+            taking them again.
+
+    Returns:
+        (y, mean [C], unbiased variance [C], three outputs for the gradient's
+        kernel).  Gradients flow through y alone, as in TensorFlow.
+    """
+    outputs = []
+
+    @tf.custom_gradient
+    def forward(x, gamma, beta, *moments):
+        y, *computed = tf.raw_ops.FusedBatchNormV3(
+            x=x,
+            scale=gamma,
+            offset=beta,
+            mean=moments[0] if moments else tf.zeros([0]),
+            variance=_biased(moments[1], x) if moments else tf.zeros([0]),
+            epsilon=epsilon,
+            is_training=not moments,
+        )
+        outputs.extend(moments or computed)
+
+        def gradient(dy):
+            gradients = _gradient(dy, x, gamma, epsilon, outputs)
+            return *gradients, *[None] * len(moments)
+
+        # The others go round: Grappler fuses y with a ReLU that follows only
+        # if the custom gradient has but one output.
+        return y, gradient
+
+    return forward(x, gamma, beta, *(moments or ())), *outputs
+
+
+def _gradient(dy, x, gamma, epsilon, moments):
+    """Returns dx, dgamma and dbeta, differentiable: see `_normalised`."""
+
+    @tf.custom_gradient
+    def gradient(dy, x, gamma, *moments):
+        def kernel():
+            return tf.raw_ops.FusedBatchNormGradV3(
+                y_backprop=dy,
+                x=x,
+                scale=gamma,
+                reserve_space_1=moments[2],
+                reserve_space_2=moments[3],
+                reserve_space_3=moments[4],
+                epsilon=epsilon,
+            )[:3]
+
+        def second_order(u, a, b):
+            symmetric, _, _ = _gradient(u, x, gamma, epsilon, moments)
+            affine, *_ = _normalised(x, a, b, epsilon, moments)
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch([x, gamma])
+                gradients = kernel()
+            others = tape.gradient(gradients, [x, gamma], [u, a, b])
+            return symmetric + affine, *others, *[None] * len(moments)
+
+        return tuple(kernel()), second_order
+
+    return gradient(dy, x, gamma, *moments)
+
+
+def _biased(variance, x):
+    """Returns the biased form of the unbiased variance [C] of x."""
+    count = _count(x, variance.dtype)
+    return variance * (count - 1) / count
+
+
 def _count(x, dtype):
     """Returns N * H * W, the values that a channel's moments are taken of."""
     return tf.cast(tf.size(x) // x.shape[-1], dtype)
 
 
 def _moments(x, synchronized):
-    """Returns mean [C], biased variance [C] and count of x [N, H, W, C]."""
-    count = _count(x, x.dtype)
-    replica = tf.distribute.get_replica_context()
-    if not synchronized or replica is None:
-        return *tf.nn.moments(x, [0, 1, 2]), count
+    """Returns mean [C], biased variance [C] and count of x [N, H, W, C].
+
+    Not by `tf.nn.moments`, of which second derivatives are wrong: its variance
+    takes the mean for a constant.
+    """
+    replica = tf.distribute.get_replica_context() if synchronized else None
 
     def total(value):
+        if replica is None:
+            return value
         return replica.all_reduce(tf.distribute.ReduceOp.SUM, value)
 
     # Two rounds, since E[x^2] - E[x]^2 would lose digits where |mean| >> std.
-    count = total(count)
+    count = total(_count(x, x.dtype))
     mean = total(tf.reduce_sum(x, [0, 1, 2])) / count
     variance = total(tf.reduce_sum(tf.square(x - mean), [0, 1, 2])) / count
     return mean, variance, count
