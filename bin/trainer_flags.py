@@ -13,6 +13,7 @@ from absl import flags
 from tfnoisy import errors
 from tfnoisy.augment import standard
 from tfnoisy.nets import mentornet as mentornet_net
+from tfnoisy.nets import pair
 from tfnoisy.training import distribution, experiment, optimizer, schedules
 
 FLAGS = flags.FLAGS
@@ -235,6 +236,46 @@ def define_original(*, num_epochs_per_decay):
         "Passes over the data between two drops of the learning rate.",
         lower_bound=1e-6,
     )
+
+
+def define_pair():
+    """Defines what the trainers of two networks share."""
+    flags.DEFINE_integer(
+        "lr_drop_epoch", 150, "The first epoch of the lower learning rate.", 0
+    )
+    flags.DEFINE_float(
+        "lr_drop_factor", 0.1, "What the learning rate is multiplied by.", 0.0
+    )
+
+
+def settle_pair(views):
+    """Sets what the trainers of two networks derive from the data set.
+
+    Args:
+        views: `dividemix` or `bkd`, whose views CIFAR is trained with.
+    """
+    augment = "standard"
+    if FLAGS.dataset_name.startswith("cifar"):
+        number = 100 if FLAGS.dataset_name.startswith("cifar100") else 10
+        augment = f"{views}_cifar{number}"
+    suit({"augment": augment, "weight_decay": 5e-4})
+
+
+def pair_arguments(build, budget):
+    """Returns the arguments that both methods of two networks have.
+
+    Args:
+        build: k -> the k-th network.
+        budget: an `experiment.Budget`.
+    """
+    return {
+        "student": pair.Pair(build(0), build(1)),
+        "num_ids": budget.num_ids,
+        "lr": FLAGS.learning_rate,
+        "lr_drop_epoch": FLAGS.lr_drop_epoch,
+        "lr_drop_factor": FLAGS.lr_drop_factor,
+        **method_arguments(),
+    }
 
 
 def define_alias(name, original):

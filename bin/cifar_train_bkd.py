@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+"""Trains a pair of networks by Blind Knowledge Distillation.
+
+The flags of its training script, and more.
+"""
+
+from absl import flags
+
+from tfnoisy import errors
+from tfnoisy.bin import common, trainer_flags
+from tfnoisy.methods import bkd
+
+trainer_flags.define(
+    dataset_name="cifar10_n",
+    studentnet="preact_resnet18",
+    augment="",
+    max_number_of_steps=0,
+    ema_decay=0.0,
+    batch_size=128,
+    momentum=0.9,
+    num_epochs=300,
+    learning_rate=0.02,
+    holdout=0.1,
+)
+for _theirs, _ours in {
+    "lr": "learning_rate",
+    "n_epoch": "num_epochs",
+    "val_ratio": "holdout",
+}.items():
+    trainer_flags.define_alias(_theirs, _ours)
+trainer_flags.define_pair()
+flags.DEFINE_enum(
+    "noise_type",
+    None,
+    ["clean", "aggre", "worst", "rand1", "rand2", "rand3"],
+    "CIFAR-10N's label set: stands for --dataset_name=cifar10_n and --noise; "
+    "worst if neither is given.",
+)
+flags.DEFINE_enum("dataset", "cifar10", ["cifar10"], "With --noise_type.")
+for _group, _alpha in enumerate((0.30, 0.45, 0.55, 0.70), 1):
+    flags.DEFINE_float(
+        f"alpha{_group}",
+        _alpha,
+        f"Label correction of trust group {_group} (1: the most trusted).",
+    )
+flags.DEFINE_integer(
+    "clean_test_freq", 10, "Epochs between evaluations.", lower_bound=1
+)
+flags.DEFINE_enum(
+    "otsu", "released", ["released", "textbook"], "How agreements are split."
+)
+flags.DEFINE_boolean(
+    "detached", False, "Stop gradients into targets and teacher."
+)
+flags.DEFINE_boolean(
+    "fallback",
+    True,
+    "Without a tipping point, judge labels by the most confident epoch.",
+)
+for _name in ("noise_path", "noisy_val_freq", "num_workers", "print_freq"):
+    flags.DEFINE_string(_name, None, "Accepted, without effect.")
+
+FLAGS = flags.FLAGS
+
+_LABEL_SETS = {
+    "clean": "none",
+    "aggre": "human:aggre",
+    "worst": "human:worse",
+    "rand1": "human:random1",
+    "rand2": "human:random2",
+    "rand3": "human:random3",
+}
+
+# In place of the defaults, which are for 50,000 images and a GPU.
+_SUITS_DIGITS = {
+    "studentnet": "small_cnn",
+    "num_epochs": 60,
+    "lr_drop_epoch": 45,
+    "batch_size": 32,
+    "clean_test_freq": 5,
+    "holdout": 0.0,
+}
+
+
+def settle():
+    """Sets what follows from other flags, and from the data set.
+
+    Raises:
+        UserError: for labels that are named twice.
+    """
+    named = FLAGS["dataset_name"].present or FLAGS["noise"].present
+    if FLAGS.noise_type and named:
+        raise errors.UserError(
+            f"--noise_type={FLAGS.noise_type} stands for --dataset_name and "
+            "--noise: give one or the others"
+        )
+    if not named:
+        FLAGS.noise = _LABEL_SETS[FLAGS.noise_type or "worst"]
+    name = FLAGS.dataset_name
+    if name == "digits":
+        trainer_flags.suit(_SUITS_DIGITS)
+    trainer_flags.settle_pair("bkd")
+
+
+def most_steps(num_examples, batch_size):
+    """Returns T: whole epochs, the last batch of each short."""
+    if FLAGS.max_number_of_steps:
+        return FLAGS.max_number_of_steps
+    return int(FLAGS.num_epochs) * -(-num_examples // batch_size)
+
+
+def make_method(build, budget):
+    """Returns the compiled method that the flags describe."""
+    method = bkd.BKD(
+        n_epoch=int(FLAGS.num_epochs),
+        alpha1=FLAGS.alpha1,
+        alpha2=FLAGS.alpha2,
+        alpha3=FLAGS.alpha3,
+        alpha4=FLAGS.alpha4,
+        otsu=FLAGS.otsu,
+        detached=FLAGS.detached,
+        fallback=FLAGS.fallback,
+        clean_test_freq=FLAGS.clean_test_freq,
+        **trainer_flags.pair_arguments(build, budget),
+    )
+    return trainer_flags.compiled(method, FLAGS.learning_rate)
+
+
+def main(_):
+    """Trains."""
+    settle()
+    trainer_flags.train("bkd", make_method, most_steps=most_steps)
+
+
+def run():
+    """Is the command's entry point."""
+    common.run(main)
+
+
+if __name__ == "__main__":
+    run()

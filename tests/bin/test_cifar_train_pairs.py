@@ -1,0 +1,200 @@
+"""DivideMix's and BKD's trainers, and the audit of what they leave behind."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+
+def small(path, **flags):
+    """Flags of a run of a few epochs on a few digits."""
+    values = {
+        "dataset_name": "digits",
+        "train_split": "train[:240]",
+        "noise": "symmetric:0.4",
+        "batch_size": 16,
+        "train_log_dir": path,
+        **flags,
+    }
+    return [f"--{name}={value}" for name, value in values.items()]
+
+
+DIVIDEMIX = {"num_epochs": 3, "warm_up": 2}
+BKD = {"n_epoch": 7, "batch_size": 32, "clean_test_freq": 3}
+
+
+def results_of(path):
+    return json.loads((path / "results.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def dividemix(tmp_path_factory, run_script):
+    """The folder of a DivideMix run."""
+    path = tmp_path_factory.mktemp("dividemix") / "run"
+    done = run_script("cifar_train_dividemix.py", *small(path, **DIVIDEMIX))
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+@pytest.fixture(scope="module")
+def bkd(tmp_path_factory, run_script):
+    """The folder of a BKD run."""
+    path = tmp_path_factory.mktemp("bkd") / "run"
+    done = run_script("cifar_train_bkd.py", *small(path, **BKD))
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+def rows_of(path):
+    lines = (path / "metrics.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_dividemix_trains_whole_epochs(dividemix):
+    results = results_of(dividemix)
+    assert results["method"] == "dividemix"
+    # Epochs 0 to 3: two of warm-up, judged after both networks each.
+    rows = rows_of(dividemix)
+    assert len(rows) == 4
+    assert [row["step"] for row in rows[:2]] == [16, 32]
+    assert rows[-1]["step"] == results["steps"] <= 32 + 2 * 2 * 15
+    assert results["detection"]["examples"] == 240
+    assert 0.3 < results["detection"]["auc"] <= 1
+    evidence = np.load(dividemix / "evidence.npz")
+    assert evidence["clean_probability"].shape == (240,)
+
+
+def test_bkd_trains_whole_epochs(bkd):
+    results = results_of(bkd)
+    assert results["steps"] == 7 * 8
+    assert [row["step"] for row in rows_of(bkd)] == [8, 32, 56]
+    assert set(np.load(bkd / "evidence.npz")["group"]) <= {1, 2, 3, 4}
+    assert 0 <= results["detection"]["f1"] <= 1
+
+
+@pytest.mark.parametrize("run", ["dividemix", "bkd"])
+def test_both_networks_are_evaluated(run, request, run_script):
+    path = request.getfixturevalue(run)
+    done = run_script("cifar_eval.py", f"--checkpoint_dir={path}")
+    assert done.returncode == 0, done.stderr
+    judged, expected = json.loads(done.stdout), results_of(path)["test"]
+    assert judged["accuracy"] == expected["accuracy"]
+    assert judged["loss"] == pytest.approx(expected["loss"], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "script, flags, at",
+    [
+        ("cifar_train_dividemix.py", DIVIDEMIX, 45),
+        ("cifar_train_bkd.py", BKD, 20),
+    ],
+)
+def test_a_run_goes_on_where_it_stopped(
+    tmp_path, request, run_script, script, flags, at
+):
+    """Within an epoch, to the same weights."""
+    flags = small(tmp_path, **flags)
+    done = run_script(script, *flags, f"--max_number_of_steps={at}")
+    assert done.returncode == 0, done.stderr
+    done = run_script(script, *flags, "--max_number_of_steps=9999")
+    assert done.returncode == 0, done.stderr
+    name = "bkd" if "bkd" in script else "dividemix"
+    whole = request.getfixturevalue(name)
+    readers = [
+        tf.train.load_checkpoint(str(path / "checkpoints"))
+        for path in (whole, tmp_path)
+    ]
+    names = readers[0].get_variable_to_shape_map()
+    for variable in names:
+        if variable.startswith(("student", "state", "optimizer")):
+            np.testing.assert_array_equal(
+                *(reader.get_tensor(variable) for reader in readers),
+                err_msg=variable,
+            )
+
+
+@pytest.mark.parametrize("run", ["dividemix", "bkd"])
+@pytest.mark.parametrize("method", ["run", "losses"])
+def test_an_audit_of_a_run(run, method, request, tmp_path, run_script):
+    path = request.getfixturevalue(run)
+    done = run_script(
+        "audit_labels.py",
+        f"--run_dir={path}",
+        f"--method={method}",
+        f"--output_dir={tmp_path}",
+    )
+    assert done.returncode == 0, done.stderr
+    with (tmp_path / "labels.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 240
+    assert {"id", "given_label", "predicted_label", "label_score"} <= set(
+        rows[0]
+    )
+    flagged = sum(row["is_label_issue"] == "True" for row in rows)
+    assert f"{flagged} of 240 labels look wrong" in done.stdout
+    assert "against the clean labels: precision" in done.stdout
+    page = (tmp_path / "report.html").read_text()
+    assert "digits" in page and "://" not in page
+
+
+def test_an_audit_by_cross_validation(tmp_path, run_script):
+    flags = [
+        "--method=crossval",
+        "--dataset_name=digits",
+        "--train_split=train[:300]",
+        "--noise=symmetric:0.3",
+        "--folds=2",
+        "--num_epochs=8",
+        "--batch_size=16",
+        f"--output_dir={tmp_path}",
+    ]
+    done = run_script("audit_labels.py", *flags)
+    assert done.returncode == 0, done.stderr
+    first = (tmp_path / "labels.csv").read_text()
+    again = run_script(
+        "audit_labels.py",
+        f"--pred_probs={tmp_path / 'pred_probs.npz'}",
+        *flags[1:4],
+        f"--output_dir={tmp_path / 'again'}",
+    )
+    assert again.returncode == 0, again.stderr
+    assert (tmp_path / "again/labels.csv").read_text() == first
+    auc = float(done.stdout.strip().rpartition("auc ")[2])
+    assert auc > 0.7
+
+
+@pytest.mark.parametrize(
+    "flags, words",
+    [
+        ([], "name what to judge by"),
+        (["--run_dir=a", "--pred_probs=b.npy"], "exclude each other"),
+        (["--method=losses"], "needs --run_dir"),
+        (["--method=crossval"], "--dataset_name"),
+        (["--method=crossval", "--dataset_name=digits"], "--output_dir"),
+        (["--run_dir=nowhere"], "no run folder"),
+    ],
+)
+def test_mistakes_of_an_audit(flags, words, run_script):
+    done = run_script("audit_labels.py", *flags)
+    assert done.returncode == 2
+    [line] = done.stderr.strip().splitlines()
+    assert line.startswith("audit_labels.py: ") and words in line
+
+
+@pytest.mark.parametrize(
+    "script, flags, words",
+    [
+        ("cifar_train_dividemix.py", ["--T=0"], "--T=0"),
+        ("cifar_train_dividemix.py", ["--p_threshold=1"], "--p_threshold"),
+        ("cifar_train_bkd.py", ["--alpha1=2"], "--alpha1=2"),
+        ("cifar_train_bkd.py", ["--noise_type=worst"], "--noise_type=worst"),
+    ],
+)
+def test_mistakes_of_the_trainers(tmp_path, run_script, script, flags, words):
+    done = run_script(script, *small(tmp_path / "run"), *flags)
+    assert done.returncode == 2
+    [line] = done.stderr.strip().splitlines()
+    assert line.startswith(f"{script}: ") and words in line
+    assert not (tmp_path / "run").exists()
