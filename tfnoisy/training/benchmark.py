@@ -10,9 +10,9 @@ import collections
 import concurrent.futures
 import dataclasses
 import multiprocessing
+import pathlib
 import resource
 import statistics
-import sys
 import time
 from collections.abc import Callable, Mapping
 
@@ -166,7 +166,7 @@ def step_suite(
             f"{name}_peak_mib": round(other),
             f"{name}_seconds_ratio": round(wall[timed] / wall["step"], 4),
             f"{name}_cpu_ratio": round(cpu[timed] / cpu["step"], 4),
-            f"{name}_peak_ratio": round(other / peak, 4),
+            f"{name}_peak_ratio": round(other / max(peak, 1.0), 4),
         }
     return result
 
@@ -200,9 +200,17 @@ def _peak_mib(method, setting, options):
     def peak():
         if on_gpu:
             return tf.config.experimental.get_memory_info("GPU:0")["peak"]
-        # Linux counts in KiB, macOS in bytes.
-        unit = 1 if sys.platform == "darwin" else 2**10
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+        status = pathlib.Path("/proc/self/status")
+        if not status.exists():
+            # macOS counts in bytes.
+            return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        # Not ru_maxrss, which a process inherits from the one that began it.
+        [line] = [
+            line
+            for line in status.read_text().splitlines()
+            if line.startswith("VmHWM:")
+        ]
+        return int(line.split()[1]) * 2**10
 
     before = 0 if on_gpu else peak()
     for _ in range(3):
