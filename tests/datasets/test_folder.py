@@ -117,6 +117,14 @@ def test_truncated_pixels(own):
         folder.read(str(own), "train")
 
 
+def test_more_images_than_memory():
+    rows = [None] * 10_000
+    with pytest.raises(
+        errors.UserError, match=r"own: 10000 images .* are 27939677.2 GiB, more"
+    ):
+        folder.decode("own", rows, (1_000_000, 1_000_000), grey=False)
+
+
 def test_more_than_ten_problems(own):
     for k in range(13):
         (own / f"train/cat/z{k:02}.png").write_bytes(b"?")

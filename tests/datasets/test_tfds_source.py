@@ -83,9 +83,139 @@ def test_mistakes(photos, split, size, message):
         load.load("tfnoisy_photos", split, data_dir=photos, image_size=size)
 
 
+_REAL = {
+    name: tfds.builder_cls(name)
+    for name in ("food101", "controlled_noisy_web_labels")
+}
+
+# Under the names of the real ones.
+with tfds.core.registered.skip_registration():
+
+    class Food101(_REAL["food101"]):
+        """The real set's features and splits, three small photographs each."""
+
+        def _split_generators(self, dl_manager):
+            return {
+                "train": self._generate_examples(0),
+                "validation": self._generate_examples(100),
+            }
+
+        def _generate_examples(self, first):
+            for k in range(3):
+                image = np.full((6 + k, 20 - k, 3), first + k, np.uint8)
+                yield k, {"image": image, "label": k}
+
+    class ControlledNoisyWebLabels(_REAL["controlled_noisy_web_labels"]):
+        """The real set's features; splits of what it calls a red image etc."""
+
+        def _split_generators(self, dl_manager):
+            return {
+                "train_40": self._generate_examples(_WEB_LABELS),
+                "validation": self._generate_examples(
+                    [("ILSVRC2012_val_00000001", 3, True)]
+                ),
+            }
+
+        def _generate_examples(self, rows):
+            for k, (name, label, is_clean) in enumerate(rows):
+                image = np.full((84, 84, 3), k, np.uint8)
+                image[:, ::2] = 200
+                yield (
+                    k,
+                    {
+                        "image": image,
+                        "label": label,
+                        "is_clean": is_clean,
+                        "id": name,
+                    },
+                )
+
+
+# Id, label, whether it is right.
+_WEB_LABELS = [
+    ("n0170432300000001", 0, True),
+    ("n0170432300000002", 7, False),
+    ("n0451500300000001", 1, True),
+    ("n0451500300000009", 0, False),
+    ("5922767e5677aef4", 1, False),
+    ("n0210100600000001", 5, False),
+]
+
+
+def test_food101(tmp_path):
+    """Its training labels have never been checked."""
+    Food101(data_dir=tmp_path).download_and_prepare()
+
+    def read(split):
+        return load.load("food101", split, data_dir=str(tmp_path), image_size=8)
+
+    train, validation = read("train"), read("validation")
+    assert train.images.shape == (3, 8, 8, 3) and train.num_classes == 101
+    assert train.class_names[0] == "apple_pie"
+    assert train.clean_labels is None
+    assert sorted(train.given_labels) == [0, 1, 2]
+    np.testing.assert_array_equal(
+        validation.clean_labels, validation.given_labels
+    )
+    with pytest.raises(errors.UserError, match="has no split 'test'; it has"):
+        read("test")
+
+
+@pytest.fixture(scope="module")
+def web_labels(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("web_labels")
+    ControlledNoisyWebLabels(data_dir=folder).download_and_prepare()
+    return str(folder)
+
+
+def test_what_is_known_of_web_labels(web_labels):
+    """Of blue noise the truth, of images from the web that it is none."""
+
+    def read(split):
+        return load.load(
+            "controlled_noisy_web_labels/mini_imagenet_red",
+            split,
+            data_dir=web_labels,
+            image_size=84,
+        )
+
+    data = read("train_40")
+    truth = {0: 0, 1: 0, 2: 1, 3: 1, 4: -1, 5: -1}
+    # The images are resized to their own size: nothing happens.
+    number = data.images[:, 0, 1, 0]
+    assert sorted(number) == list(truth)
+    assert (data.images[:, :, ::2] == 200).all()
+    assert data.given_labels.tolist() == [_WEB_LABELS[k][1] for k in number]
+    assert data.clean_labels.tolist() == [truth[k] for k in number]
+    assert data.ids.tolist() == [0, 1, 2, 3, 4, 5]
+    # A single wrong example: the others of the split tell its truth.
+    for row, k in enumerate(number):
+        part = read(f"train_40[{row}:{row + 1}]")
+        assert part.clean_labels.tolist() == [truth[k]]
+    clean = read("validation")
+    assert clean.clean_labels.tolist() == clean.given_labels.tolist() == [3]
+
+
+def test_web_labels_are_put_there_by_hand(tmp_path):
+    manual = tmp_path / "downloads" / "manual"
+    manual.mkdir(parents=True)
+    with pytest.raises(
+        errors.UserError, match=rf"not in {manual}: put them there as https"
+    ) as caught:
+        load.load(
+            "controlled_noisy_web_labels",
+            "train_40",
+            data_dir=str(tmp_path),
+            image_size=84,
+        )
+    assert "\n" not in str(caught.value)
+    assert sorted(tmp_path.rglob("*")) == [manual.parent, manual]
+
+
 @pytest.mark.parametrize(
     "name, message",
     [
+        ("clothing1n", "did you mean clothing1m"),
         ("cifar1O", "no data set is called 'cifar1O'; did you mean cifar10"),
         ("digit", "did you mean digits"),
         ("glue", "glue is not an image classification set"),

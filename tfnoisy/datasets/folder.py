@@ -6,10 +6,11 @@ without the truth beside them: `path,given_label[,clean_label][,split]`.
 """
 
 import concurrent.futures
+import math
 import os
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from tfnoisy import errors
 from tfnoisy.datasets import dataset, folder_listing, splits
@@ -70,11 +71,11 @@ def read(data_dir, split, *, labels_csv="", image_size=None):
             f"{source}: no images for split {name!r}; there are {known}"
         )
     size, grey = _check_headers(listing, name, image_size, problems)
-    _raise(source, problems)
+    refuse(source, problems)
 
     start, stop = splits.bounds(split, len(rows))
     rows = rows[start:stop]
-    images = _decode(source, rows, size, grey)
+    images = decode(source, rows, size, grey)
     clean = [row.clean for row in rows]
     return dataset.ImageDataset(
         name="folder",
@@ -123,10 +124,10 @@ def read_like(data_dir, labels_csv, other, *, image_size=None):
             f"{rows[0].where}: {size[0]}x{size[1]} pixels where the training "
             f"images have {width}x{height}; give --image_size to resize all"
         )
-    _raise(source, problems)
+    refuse(source, problems)
     return dataset.ImageDataset(
         name=source,
-        images=_decode(source, rows, (width, height), channels == 1),
+        images=decode(source, rows, (width, height), channels == 1),
         given_labels=np.array([row.given for row in rows], np.int64),
         clean_labels=None,
         ids=np.arange(len(rows)),
@@ -136,7 +137,16 @@ def read_like(data_dir, labels_csv, other, *, image_size=None):
     )
 
 
-def _raise(source, problems):
+def refuse(source, problems):
+    """Refuses a data set that has problems.
+
+    Args:
+        source: what to call it.
+        problems: a line for each thing that is wrong.
+
+    Raises:
+        UserError: one line that names the first ten, if there are any.
+    """
     if not problems:
         return
     shown = "; ".join(problems[:_PROBLEMS_SHOWN])
@@ -189,23 +199,47 @@ def _check_headers(listing, name, image_size, problems):
     return size, grey
 
 
-def _decode(source, rows, size, grey):
-    """Returns uint8 [N, H, W, C]; refuses broken images."""
-    channels = 1 if grey else 3
-    images = np.empty([len(rows), size[1], size[0], channels], np.uint8)
+def decode(source, rows, size, grey, crop=False):
+    """Reads images.
 
-    def decode(index):
+    Args:
+        source: what to call the data set.
+        rows: a sequence of N `folder_listing.Row`s.
+        size: (width, height) in pixels to resize to.
+        grey: whether to return one channel and not three.
+        crop: cut off what does not fit and do not change the proportions.
+
+    Returns:
+        uint8 [N, H, W, C].
+
+    Raises:
+        UserError: if images are broken, or too many for the memory.
+    """
+    channels = 1 if grey else 3
+    shape = (len(rows), size[1], size[0], channels)
+    try:
+        images = np.empty(shape, np.uint8)
+    except MemoryError:
+        raise errors.UserError(
+            f"{source}: {len(rows)} images of {size[0]}x{size[1]} pixels are "
+            f"{math.prod(shape) / 2**30:.1f} GiB, more than there is memory: "
+            "read a part (--train_split='train[:10%]'), or smaller ones "
+            "(--image_size)"
+        ) from None
+    resize = ImageOps.fit if crop else Image.Image.resize
+
+    def read_row(index):
         try:
             with Image.open(rows[index].path) as image:
                 pixels = image.convert("L" if grey else "RGB")
         except _BROKEN:
             return f"{rows[index].where}: broken image"
         if pixels.size != size:
-            pixels = pixels.resize(size, Image.Resampling.BILINEAR)
+            pixels = resize(pixels, size, Image.Resampling.BILINEAR)
         images[index] = np.asarray(pixels).reshape(images.shape[1:])
         return None
 
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = pool.map(decode, range(len(rows)))
-        _raise(source, list(filter(None, results)))
+        results = pool.map(read_row, range(len(rows)))
+        refuse(source, list(filter(None, results)))
     return images

@@ -1,5 +1,6 @@
 """Which images an own data set has, and which labels they were given."""
 
+import collections.abc
 import csv
 import dataclasses
 import os
@@ -32,7 +33,7 @@ class Listing:
     """The class names of a data set and the rows of its splits."""
 
     class_names: tuple[str, ...]
-    splits: dict[str, list[Row]]
+    splits: dict[str, collections.abc.Sequence[Row]]
 
 
 def from_folders(data_dir, split, problems):

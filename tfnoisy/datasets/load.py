@@ -3,7 +3,14 @@
 import pathlib
 
 from tfnoisy import errors
-from tfnoisy.datasets import digits, folder, tfds_source, tfrecords
+from tfnoisy.datasets import (
+    clothing1m,
+    digits,
+    folder,
+    tfds_source,
+    tfrecords,
+    webvision,
+)
 
 
 def load(name, split, *, data_dir="", labels_csv="", image_size=None):
@@ -11,11 +18,13 @@ def load(name, split, *, data_dir="", labels_csv="", image_size=None):
 
     Args:
         name: `digits` (needs no network), `folder` (own images, see
-            `folder.read`) or any image classification set of TFDS.
+            `folder.read`), `clothing1m`, `webvision` (see there) or any image
+            classification set of TFDS.
         split: e.g. `train`, `test`, `train[:20%]`, `train[1000:2000]`.
         data_dir: a folder with TFRecords of that name in the original code's
-            layout, which are then read whatever the name; for `folder` that of
-            the images; for TFDS its own data directory.
+            layout, which are then read whatever the name; for `folder`,
+            `clothing1m` and `webvision` that of the images; for TFDS its own
+            data directory.
         labels_csv: for `folder`, a file of labels.
         image_size: height and width in pixels to resize the images to; None
             keeps them as they are.
@@ -46,8 +55,13 @@ def load(name, split, *, data_dir="", labels_csv="", image_size=None):
         return folder.read(
             data_dir, split, labels_csv=labels_csv, image_size=image_size
         )
+    if name == "clothing1m":
+        return clothing1m.read(data_dir, split, image_size=image_size)
+    if tfds_source.base_name(name) == "webvision":
+        return webvision.read(name, data_dir, split, image_size=image_size)
     # A mistyped folder of noisy labels must not end in clean ones from TFDS.
-    if data_dir and not (directory / tfds_source.base_name(name)).is_dir():
+    of_tfds = (tfds_source.base_name(name), "downloads/manual")
+    if data_dir and not any((directory / part).is_dir() for part in of_tfds):
         raise errors.UserError(
             f"--data_dir={data_dir} holds no TFRecords "
             f"{tfrecords.prefix(name)}_train-* or _test-*, nor is it a TFDS "

@@ -5,6 +5,7 @@ The whole split is held in memory, as uint8.
 """
 
 import difflib
+import pathlib
 import socket
 import urllib.parse
 import urllib.request
@@ -14,7 +15,10 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from tfnoisy import errors
-from tfnoisy.datasets import arrays, dataset, splits
+from tfnoisy.datasets import arrays, dataset, splits, tfds_labels
+
+# What this toolkit reads itself.
+_OWN_NAMES = ["clothing1m", "digits", "folder", "webvision"]
 
 # A mirrored digit or letter is no digit or letter.
 _NOT_MIRRORED = {
@@ -29,14 +33,6 @@ _NOT_MIRRORED = {
 # TFDS shuffles CIFAR once when it prepares it, and keeps the published
 # position in `id`, e.g. `train_16399`.
 _PUBLISHED_ID = {"cifar10", "cifar100", "cifar10_n"}
-
-_HUMAN_LABELS = {
-    "worse": "worse_label",
-    "aggre": "aggre_label",
-    "random1": "random_label1",
-    "random2": "random_label2",
-    "random3": "random_label3",
-}
 
 
 def base_name(name):
@@ -74,8 +70,8 @@ def read(name, split, *, data_dir="", image_size=None):
     Returns:
         An `ImageDataset` sorted by id.  The ids of CIFAR are the published
         positions; those of other sets count the examples in TFDS's order.
-        The given labels are the clean ones; `cifar10_n` has people's labels
-        beside them in its training split.
+        For the clean ones see `tfds_labels.clean_labels`; `cifar10_n` has
+        people's labels beside them in its training split.
 
     Raises:
         UserError: if there is no such set or split, if the set is no image
@@ -91,18 +87,18 @@ def read(name, split, *, data_dir="", image_size=None):
             f"{name} has no split {base!r}; it has "
             f"{', '.join(builder.info.splits)}"
         )
-    start, stop = splits.bounds(split, builder.info.splits[base].num_examples)
+    count = builder.info.splits[base].num_examples
+    start, stop = splits.bounds(split, count)
     columns = _read_columns(
         builder,
-        tfds.core.ReadInstruction(base, from_=start, to=stop, unit="abs"),
-        _wanted_features(name, base),
+        (base, start, stop),
+        _wanted_features(name, base, builder.info.features),
         image_size,
-        stop - start,
     )
     labels = columns["label"]
     if labels.min() < 0:
         raise errors.UserError(f"split {base} of {name} has no labels")
-    if "id" in columns:
+    if base_name(name) in _PUBLISHED_ID:
         ids = np.array([int(text.split(b"_")[-1]) for text in columns["id"]])
     else:
         ids = np.arange(start, stop)
@@ -110,11 +106,16 @@ def read(name, split, *, data_dir="", image_size=None):
         name=name,
         images=columns["image"],
         given_labels=labels,
-        clean_labels=labels.copy(),
+        clean_labels=tfds_labels.clean_labels(
+            base_name(name),
+            base,
+            columns,
+            lambda features: _read_columns(builder, (base, 0, count), features),
+        ),
         ids=ids,
         class_names=_class_names(builder.info.features["label"]),
         mirror=can_mirror(name),
-        human_labels=_human_labels(columns),
+        human_labels=tfds_labels.human_labels(columns),
     )
     del columns
     return whole.take(np.argsort(ids))
@@ -130,7 +131,7 @@ def _builder(name, data_dir):
     except tfds.core.DatasetNotFoundError:
         names = tfds.list_builders(with_community_datasets=False)
         (nearest,) = difflib.get_close_matches(
-            name, ["digits", "folder", *names], n=1, cutoff=0
+            name, [*_OWN_NAMES, *names], n=1, cutoff=0
         )
         raise errors.UserError(
             f"no data set is called {name!r}; did you mean {nearest}?"
@@ -168,6 +169,8 @@ def _prepare(name, builder):
     if builder.is_prepared():
         return
     where = f"{name} is not prepared in {builder.data_dir}"
+    if builder.MANUAL_DOWNLOAD_INSTRUCTIONS:
+        _check_manual_files(name, builder, where)
     hosts = {
         urllib.parse.urlparse(url).hostname for url in builder.url_infos or ()
     } - {None}
@@ -189,6 +192,18 @@ def _prepare(name, builder):
         ) from error
 
 
+def _check_manual_files(name, builder, where):
+    """Refuses a set whose files TFDS may not download and does not find."""
+    root = str(builder.data_dir).removesuffix(builder.info.full_name)
+    manual = pathlib.Path(root, "downloads", "manual")
+    if not manual.is_dir() or not any(manual.iterdir()):
+        raise errors.UserError(
+            f"{where}, and its files are not in {manual}: put them there as "
+            "https://www.tensorflow.org/datasets/catalog/"
+            f"{base_name(name)} says"
+        )
+
+
 def _resolves(host):
     try:
         return bool(socket.getaddrinfo(host, 443))
@@ -201,56 +216,42 @@ def _first_line(error):
     return lines[0][:200] if lines else type(error).__name__
 
 
-def _wanted_features(name, split):
-    wanted = ["image", "label"]
+def _wanted_features(name, split, features):
+    extra = tfds_labels.features(base_name(name), split, features)
     if base_name(name) in _PUBLISHED_ID:
-        wanted.append("id")
-    if base_name(name) == "cifar10_n" and split == "train":
-        wanted.extend(_HUMAN_LABELS.values())
-    return wanted
+        extra = ["id", *extra]
+    return ["image", "label", *extra]
 
 
-def _read_columns(builder, instruction, wanted, image_size, count):
-    """Returns {feature: array [count, ...]} in the order of the files."""
+def _read_columns(builder, rows, wanted, image_size=None):
+    """Returns {feature: array [to - from, ...]} in the order of the files.
+
+    Args:
+        builder: a TFDS builder.
+        rows: (split, from, to).
+        wanted: names of features; the others are not decoded.
+        image_size: as for `read`.
+    """
+    split, start, stop = rows
     examples = builder.as_dataset(
-        split=instruction,
+        split=tfds.core.ReadInstruction(split, start, stop, unit="abs"),
         # One file after the other: thus the rows of a slice are the rows that
         # they are in the whole split.
         read_config=tfds.ReadConfig(
             interleave_cycle_length=1, try_autocache=False
         ),
         shuffle_files=False,
+        decoders=tfds.decode.PartialDecoding(dict.fromkeys(wanted, True)),
     )
 
-    def pick(example):
-        picked = {feature: example[feature] for feature in wanted}
-        picked["image"] = arrays.resize(picked["image"], image_size)
-        return picked
+    def resize(example):
+        if "image" in example:
+            example["image"] = arrays.resize(example["image"], image_size)
+        return example
 
     return arrays.collect(
         examples.map(
-            pick, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+            resize, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
         ),
-        count,
+        stop - start,
     )
-
-
-def _human_labels(columns):
-    """Returns CIFAR-10N's label sets, each int64 [N].
-
-    TFDS reads the annotators' file by the position of its columns, so files
-    that differ in the order of columns swap `worse` and `aggre`.  The two are
-    told apart by what they are: `aggre`, the majority vote, agrees with the
-    three annotators at least as often as `worse` does.
-    """
-    if _HUMAN_LABELS["worse"] not in columns:
-        return {}
-    labels = {name: columns[key] for name, key in _HUMAN_LABELS.items()}
-    votes = [labels[name] for name in ("random1", "random2", "random3")]
-
-    def agreement(name):
-        return sum(int((labels[name] == vote).sum()) for vote in votes)
-
-    if agreement("worse") > agreement("aggre"):
-        labels["worse"], labels["aggre"] = labels["aggre"], labels["worse"]
-    return labels
