@@ -10,11 +10,11 @@ import json
 from absl import flags
 
 from tfnoisy.bin import common
-from tfnoisy.training import benchmark
+from tfnoisy.training import benchmark_input, benchmark_step, step_passes
 
 flags.DEFINE_enum("suite", "step", ["step", "input"], "What to measure.")
 flags.DEFINE_multi_enum(
-    "method", ["mentormix"], sorted(benchmark.STEPS), "step: which methods."
+    "method", ["mentormix"], sorted(step_passes.STEPS), "step: which methods."
 )
 flags.DEFINE_string(
     "studentnet",
@@ -24,7 +24,8 @@ flags.DEFINE_string(
 flags.DEFINE_integer(
     "batch_size",
     None,
-    "Examples per batch; 100 for a step of ieg and l2r, else 128.",
+    "Examples per batch; for a step of ieg and l2r 100, of dividemix 64, "
+    "else 128.",
     1,
 )
 flags.DEFINE_integer("repeats", 20, "step: interleaved repeats.", 1)
@@ -42,13 +43,13 @@ def main(_):
     """Measures and prints."""
     if FLAGS.suite == "step":
         for method in FLAGS.method:
-            result = benchmark.step_suite(
+            result = benchmark_step.step_suite(
                 method, FLAGS.studentnet, FLAGS.batch_size, FLAGS.repeats
             )
             print(json.dumps({"suite": "step", **result}), flush=True)
     else:
         for augment in FLAGS.augment:
-            result = benchmark.input_suite(
+            result = benchmark_input.input_suite(
                 augment, batch_size=FLAGS.batch_size or 128
             )
             print(json.dumps({"suite": "input", **result}), flush=True)

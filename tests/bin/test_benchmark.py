@@ -40,3 +40,17 @@ def test_the_passes_of_a_look_ahead_and_its_two_modes():
     assert row["method"] == "l2r" and row["batch_size"] == 4
     assert row["ratio"] > 0 and row["reverse_seconds_ratio"] > 0
     assert row["peak_mib"] >= 0 and row["reverse_peak_mib"] >= 0
+
+
+def test_the_methods_of_two_networks():
+    rows = run(
+        "--method=dividemix",
+        "--method=bkd",
+        "--studentnet=small_cnn",
+        "--batch_size=4",
+        "--repeats=1",
+    )
+    assert [row["method"] for row in rows] == ["dividemix", "bkd"]
+    assert all(row["ratio"] > 0 for row in rows)
+    assert rows[0]["evaluation_seconds"] > 0
+    assert rows[0]["mixed_update_seconds"] > 0
