@@ -1,52 +1,18 @@
-"""What every script does: parse flags, run, and say a mistake in one line."""
+"""Keeps TensorFlow quiet, and runs a script: see `command_line`."""
 
-import contextlib
-import math
 import os
 import pathlib
-import sys
-import tempfile
 
-from absl import app, flags, logging
+from absl import logging
 
-from tfnoisy import errors, resources
-
-
-@contextlib.contextmanager
-def _quiet_stderr():
-    """Keeps back what native code prints, unless the body fails.
-
-    Yields:
-        A function that prints what was kept back, to be called afterwards.
-    """
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as sink:
-
-        def show():
-            sys.stderr.write(text)
-
-        os.dup2(sink.fileno(), 2)
-        try:
-            yield show
-        except BaseException:
-            os.dup2(kept, 2)
-            sink.seek(0)
-            sys.stderr.write(sink.read().decode(errors="replace"))
-            raise
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-            sink.seek(0)
-            text = sink.read().decode(errors="replace")
-
+from tfnoisy.bin import command_line
 
 # TensorFlow greets before its log level counts, complains of every machine
 # without a GPU, and TFDS and the checkpoints log each file.
 # TF_CPP_MIN_LOG_LEVEL=0 in the environment shows it all.
 if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") != "0":
     logging.set_verbosity(logging.ERROR)
-    with _quiet_stderr() as _show_kept:
+    with command_line.quiet_stderr() as _show_kept:
         import tensorflow
 
         _gpus = tensorflow.config.list_physical_devices("GPU")
@@ -54,75 +20,4 @@ if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") != "0":
         # There is a GPU and TensorFlow cannot use it: let it say why.
         _show_kept()
 
-
-def run(main):
-    """Runs an absl script; a user's mistake is one line and exit code 2.
-
-    Flag files that are not found where the command is run are looked up
-    among those that ship with tfnoisy, so `--flagfile=flags/quickstart.flags`
-    works outside a checkout.
-
-    Args:
-        main: a function of one argument, the list of positional arguments
-            (the script's name first).
-    """
-    app.run(lambda argv: _guarded(main, argv), flags_parser=_parse)
-
-
-def _parse(argv):
-    try:
-        rest = flags.FLAGS(_resolve_flagfiles(argv))
-        for name in flags.FLAGS:
-            value = flags.FLAGS[name].value
-            if isinstance(value, float) and not math.isfinite(value):
-                _exit(f"--{name}={value} is not a finite number")
-        return rest
-    except (flags.Error, errors.UserError) as error:
-        _exit(str(error))
-    except UnicodeDecodeError:
-        _exit("a file given as --flagfile is not text")
-
-
-def _guarded(main, argv):
-    if len(argv) > 1:
-        _exit(f"unexpected argument {argv[1]!r}: every option is a --flag")
-    try:
-        return main(argv)
-    except errors.UserError as error:
-        _exit(str(error))
-    except errors.TrainingError as error:
-        _exit(str(error), code=1)
-    except errors.Interrupted as stop:
-        _exit(str(stop), code=130)
-    except KeyboardInterrupt:
-        _exit("interrupted", code=130)
-
-
-def _resolve_flagfiles(argv):
-    """Returns the words with the paths of shipped flag files in place."""
-    words = []
-    for word in argv:
-        name, equals, value = word.partition("=")
-        if name in ("-flagfile", "--flagfile") and equals:
-            word = f"{name}={_flag_file(value)}"
-        elif words and words[-1] in ("-flagfile", "--flagfile"):
-            word = str(_flag_file(word))
-        words.append(word)
-    return words
-
-
-def _flag_file(path):
-    if pathlib.Path(path).expanduser().exists():
-        return path
-    try:
-        return resources.shipped(path)
-    except FileNotFoundError:
-        raise errors.UserError(
-            f"no flag file {path}, neither here nor among those shipped"
-        ) from None
-
-
-def _exit(message, code=2):
-    script = pathlib.Path(sys.argv[0]).name
-    print(f"{script}: {' '.join(message.split())}", file=sys.stderr)
-    sys.exit(code)
+run = command_line.run

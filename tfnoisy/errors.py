@@ -19,3 +19,10 @@ class TrainingError(Exception):
 
 class Interrupted(Exception):
     """Ctrl-C, after what had been reached was saved; exit code 130."""
+
+
+class ExportError(Exception):
+    """The exported model is not as good as the trained one; exit code 1.
+
+    The message says by how much; nothing is left on disk.
+    """

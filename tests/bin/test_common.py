@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tfnoisy.bin import common
+from tfnoisy.bin import command_line
 
 # Every case is a command line; what it is to do is the flag --act.
 CASES = {
@@ -15,6 +15,7 @@ CASES = {
     "result": ["--act=result"],
     "user": ["--act=user"],
     "training": ["--act=training"],
+    "export": ["--act=export"],
     "interrupt": ["--act=interrupt"],
     "bug": ["--act=bug"],
     "unknown flag": ["--nubmer=3"],
@@ -38,7 +39,7 @@ from absl import flags
 
 flags.DEFINE_integer("number", 0, "")
 flags.DEFINE_enum("act", "fine", ["fine", "result", "user", "training",
-                                  "interrupt", "bug"], "")
+                                  "export", "interrupt", "bug"], "")
 resources._PACKAGE = pathlib.Path("package").resolve()
 
 def main(argv):
@@ -47,6 +48,8 @@ def main(argv):
         raise errors.UserError("--number=0 is wrong;\\n  try 1")
     if act == "training":
         raise errors.TrainingError("the loss of step 3 is nan")
+    if act == "export":
+        raise errors.ExportError("the file is worse by 0.02")
     if act == "interrupt":
         raise KeyboardInterrupt
     if act == "bug":
@@ -116,6 +119,7 @@ def test_what_main_returns_is_the_exit_code(ends):
 def test_each_kind_of_end_has_its_code(ends):
     assert ends["user"] == (2, "", "script.py: --number=0 is wrong; try 1\n")
     assert ends["training"] == (1, "", "script.py: the loss of step 3 is nan\n")
+    assert ends["export"] == (1, "", "script.py: the file is worse by 0.02\n")
     code, out, err = ends["interrupt"]
     assert (code, out) == (130, "")
     assert err.strip() == "script.py: interrupted"
@@ -158,11 +162,11 @@ def test_flag_files_are_found_here_or_among_those_shipped(ends, case, number):
 
 
 def test_native_messages_are_kept_back_unless_something_fails(capfd):
-    with common._quiet_stderr():
+    with command_line.quiet_stderr():
         os.write(2, b"greetings\n")
     os.write(2, b"after\n")
     assert capfd.readouterr().err == "after\n"
-    with pytest.raises(ImportError), common._quiet_stderr():
+    with pytest.raises(ImportError), command_line.quiet_stderr():
         os.write(2, b"libcuda is missing\n")
         raise ImportError
     assert capfd.readouterr().err == "libcuda is missing\n"

@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+"""Exports a run folder for TensorFlow Serving: models/NAME/VERSION.
+
+The model that a run is judged by, its preprocessing inside, is written beside
+its earlier versions, loaded again, judged, and only then given the next free
+number.  Beside models/NAME lie the server's models.config, batching.config and
+monitoring.config.
+"""
+
+from absl import flags
+
+from tfnoisy.bin import common  # First: it keeps TensorFlow quiet.
+
+# isort: split
+from tfnoisy import errors
+from tfnoisy.serving import export, lite
+
+flags.DEFINE_string("run_dir", "", "The run folder.")
+flags.DEFINE_string(
+    "export_dir", "", "The model's folder, e.g. models/NAME; NAME is its name."
+)
+flags.DEFINE_enum(
+    "checkpoint",
+    None,
+    ["best", "last"],
+    "best: the one that --holdout chose; by default best where there is one.",
+)
+flags.DEFINE_integer(
+    "top_k", None, "Classes named in an answer; 5, or all of fewer.", 1
+)
+flags.DEFINE_list(
+    "format",
+    None,
+    "savedmodel, or savedmodel,tflite for a LiteRT file beside it; by default "
+    "with the file where --quantize asks for one.",
+)
+flags.DEFINE_enum(
+    "quantize",
+    "none",
+    lite.QUANTISATIONS,
+    "Of the LiteRT file: float16 weights, or int8 weights and activations, "
+    "calibrated on training images.  The SavedModel stays in float32.",
+)
+flags.DEFINE_float(
+    "max_accuracy_drop",
+    0.01,
+    "Refuse to export what loses more accuracy than this.",
+    0.0,
+    1.0,
+)
+flags.DEFINE_integer(
+    "num_test_images", 1000, "Test images to judge it by; 0 for all.", 0
+)
+flags.DEFINE_string("data_dir", "", "As in training, if the data have moved.")
+flags.DEFINE_string("labels_csv", "", "Likewise.")
+
+FLAGS = flags.FLAGS
+
+
+def wants_tflite():
+    """Returns whether the flags ask for a LiteRT file.
+
+    Raises:
+        UserError: if they contradict each other.
+    """
+    formats = {name.strip() for name in FLAGS.format or ["savedmodel"]}
+    if not {"savedmodel"} <= formats <= {"savedmodel", "tflite"}:
+        raise errors.UserError(
+            f"--format={','.join(FLAGS.format)}: savedmodel, which a server "
+            "loads, or savedmodel,tflite"
+        )
+    quantised = FLAGS.quantize != "none"
+    if quantised and FLAGS.format and "tflite" not in formats:
+        raise errors.UserError(
+            f"--quantize={FLAGS.quantize} is of the LiteRT file: say "
+            "--format=savedmodel,tflite"
+        )
+    return quantised or "tflite" in formats
+
+
+def main(_):
+    """Exports."""
+    for name in ("run_dir", "export_dir"):
+        if not FLAGS[name].value:
+            raise errors.UserError(f"--{name} is missing")
+    version, report = export.export(
+        export.Options(
+            run_dir=FLAGS.run_dir,
+            export_dir=FLAGS.export_dir,
+            checkpoint=FLAGS.checkpoint,
+            top_k=FLAGS.top_k,
+            tflite=wants_tflite(),
+            quantize=FLAGS.quantize,
+            max_accuracy_drop=FLAGS.max_accuracy_drop,
+            num_test_images=FLAGS.num_test_images,
+            overrides={
+                name: FLAGS[name].value
+                for name in ("data_dir", "labels_csv")
+                if FLAGS[name].present
+            },
+        )
+    )
+    print(
+        f"{version}: {report['checkpoint']} checkpoint, step {report['step']}, "
+        f"{report['weights']} weights; on {report['test']['images']} test "
+        f"images the trained network has accuracy "
+        f"{report['test']['accuracy']:.4f}"
+    )
+    for name in ("savedmodel", "tflite"):
+        if name in report:
+            print(
+                f"  {name:<10} accuracy {report[name]['accuracy']:.4f}, "
+                "probabilities within "
+                f"{report[name]['max_probability_difference']:.1e}, "
+                f"{report[name]['bytes']:,} bytes"
+            )
+
+
+def run():
+    """Is the command's entry point."""
+    common.run(main)
+
+
+if __name__ == "__main__":
+    run()
