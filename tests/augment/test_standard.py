@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from tfnoisy import errors, randomness
-from tfnoisy.augment import standard
+from tfnoisy.augment import crops, standard
 
 # The largest draw of `stateless_uniform`.
 ALMOST_ONE = np.float32(1.0 - 2.0**-23)
@@ -17,73 +17,6 @@ def random_images(count, height=8, width=8, channels=3, seed=0):
     generator = np.random.default_rng(seed)
     shape = (count, height, width, channels)
     return generator.integers(0, 256, shape, np.uint8)
-
-
-def padded_by_hand(image, padding):
-    return np.pad(image, [[padding] * 2, [padding] * 2, [0, 0]])
-
-
-@pytest.mark.parametrize("shape", [(8, 8, 1), (6, 9, 3)])
-@pytest.mark.parametrize("mirror", [True, False])
-def test_every_offset_and_flip_is_numpys_crop(shape, mirror):
-    padding = 2
-    height, width, _ = shape
-    draws, expected = [], []
-    image = random_images(1, *shape)[0]
-    for y in range(2 * padding + 1):
-        for x in range(2 * padding + 1):
-            for flip in (0.0, 0.4999, 0.5, ALMOST_ONE):
-                draws.append([(y + 0.5) / 5, (x + 0.5) / 5, flip])
-                crop = padded_by_hand(image, padding)
-                crop = crop[y : y + height, x : x + width]
-                flipped = mirror and flip < 0.5
-                expected.append(crop[:, ::-1] if flipped else crop)
-    found = standard.crop_and_flip(
-        tf.constant(np.stack([image] * len(draws))),
-        tf.constant(draws, tf.float32),
-        padding,
-        mirror,
-    )
-    assert found.dtype == tf.uint8
-    assert found.shape == (len(draws), *shape)
-    np.testing.assert_array_equal(found, expected)
-
-
-def offsets_of(draws, padding):
-    """The (y, x) at which each draw crops, found with a single bright pixel."""
-    side = 2 * padding + 1
-    image = np.zeros((1, side, side, 1), np.uint8)
-    image[0, padding, padding] = 1
-    cropped = standard.crop_and_flip(
-        tf.repeat(tf.constant(image), len(draws), 0), draws, padding, False
-    )
-    found, y, x, _ = np.nonzero(cropped.numpy())
-    assert len(found) == len(draws)
-    return 2 * padding - y, 2 * padding - x
-
-
-@pytest.mark.parametrize("padding", [1, 2, 4, 8])
-def test_offsets_are_uniform_and_all_reached(padding):
-    side = 2 * padding + 1
-    edges = np.arange(side * 40, dtype=np.float32) / (side * 40)
-    grid = np.stack([edges + 1e-6, edges[::-1] + 1e-6, edges], axis=1)
-    for offsets in offsets_of(tf.constant(grid), padding):
-        np.testing.assert_array_equal(np.bincount(offsets), [40] * side)
-
-    count = 4000
-    y, x = offsets_of(draws_of(count, 3), padding)
-    for offsets in (y, x):
-        share = np.bincount(offsets, minlength=side) / count
-        spread = np.sqrt((1 - 1 / side) / side / count)
-        np.testing.assert_allclose(share, 1 / side, atol=4.5 * spread)
-    assert abs(np.corrcoef(y, x)[0, 1]) < 0.07
-
-
-@pytest.mark.parametrize("padding", [1, 2, 4, 8, 28])
-def test_the_largest_draw_gives_the_last_offset(padding):
-    draws = tf.fill([1, 3], ALMOST_ONE)
-    y, x = offsets_of(draws, padding)
-    assert (y[0], x[0]) == (2 * padding, 2 * padding)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +87,7 @@ def hard_images():
     images[16:20] = images[16:20, ..., :1]
     images[20:28] //= 8
     images[28:36] = 255 - images[28:36] // 8
-    images[36:] = standard.crop_and_flip(images[36:], draws_of(12, 3), 2)
+    images[36:] = crops.crop_and_flip(images[36:], draws_of(12, 3), 2)
     return images
 
 
@@ -294,5 +227,73 @@ def test_every_name_makes_a_view():
     for name in standard.names():
         augmentation = standard.get(name, (8, 8, 3))
         draws = draws_of(2, augmentation.num_draws)
-        assert augmentation.train(images, draws).shape == (2, 8, 8, 3)
+        shape = (2, *(augmentation.view_shape or (8, 8, 3)))
+        assert augmentation.train(images, draws).shape == shape
+        assert augmentation.evaluate(images).shape == shape
+        assert augmentation.move(images, draws).shape == shape
         assert augmentation.move(images, draws).dtype == tf.uint8
+
+
+def test_statistics_say_what_a_value_means():
+    images = random_images(3, 32, 32)
+    for name in standard.names():
+        augmentation = standard.get(name, (32, 32, 3))
+        view = augmentation.evaluate(tf.constant(images)).numpy()
+        if name.startswith("mentornet"):  # Of each image its own.
+            assert augmentation.statistics is None
+            continue
+        mean, deviation = augmentation.statistics
+        pixels = 255 * (np.array(mean) + view * np.array(deviation))
+        side = view.shape[1]
+        first = (32 - side) // 2
+        middle = images[:, first : first + side, first : first + side]
+        np.testing.assert_allclose(pixels, middle, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "name, side, view_side",
+    [
+        ("dividemix_clothing1m", 256, 224),
+        ("dividemix_clothing1m", 64, 56),
+        ("dividemix_webvision", 320, 299),
+        ("dividemix_webvision", 64, 60),
+    ],
+)
+def test_views_of_a_part(name, side, view_side):
+    image = random_images(1, side, side)
+    augmentation = standard.get(name, image.shape[1:])
+    assert augmentation.view_shape == (view_side, view_side, 3)
+    mean, deviation = map(np.array, augmentation.statistics)
+    first = (side - view_side) // 2
+    middle = image[:, first : first + view_side, first : first + view_side]
+    np.testing.assert_allclose(
+        augmentation.evaluate(tf.constant(image)),
+        (middle / 255 - mean) / deviation,
+        atol=1e-5,
+    )
+    draws = draws_of(1, augmentation.num_draws)
+    moved = augmentation.move(tf.constant(image), draws)
+    np.testing.assert_allclose(
+        augmentation.train(tf.constant(image), draws),
+        (moved.numpy() / 255 - mean) / deviation,
+        atol=1e-5,
+    )
+    if name == "dividemix_clothing1m":
+        y, x = np.int64(draws[0, :2].numpy() * (side - view_side + 1))
+        part = image[0, y : y + view_side, x : x + view_side]
+        assert any(
+            np.array_equal(moved[0], each) for each in (part, part[:, ::-1])
+        )
+
+
+def test_the_published_statistics():
+    published = {
+        "dividemix_clothing1m": [
+            (0.6959, 0.6537, 0.6371),
+            (0.3113, 0.3192, 0.3214),
+        ],
+        "dividemix_webvision": [(0.485, 0.456, 0.406), (0.229, 0.224, 0.225)],
+    }
+    for name, expected in published.items():
+        found = standard.get(name, (64, 64, 3)).statistics
+        np.testing.assert_array_equal(found, expected)

@@ -475,6 +475,61 @@ def test_class_balanced_samples():
     )
 
 
+def test_each_epoch_divides_new_samples_for_the_other_network():
+    """Clothing1M: a sample of each network, for the other's next epoch."""
+    method, data = (
+        compiled(
+            Scripted,
+            losses=two_heaps,
+            num_batches=4,
+            batch_size=5,
+            warm_up=1,
+            num_epochs=3,
+            mix_unlabelled=False,
+        ),
+        data_of(),
+    )
+    label_of = dict(zip(data.dataset.ids, data.dataset.given_labels))
+    samples = []
+    for stage in stages_of(method, data):
+        epoch, k = divmod(int(method.turn), 2)
+        if epoch == 0:
+            # Batches of twice 5, of 4 times that many images: 8 a class.
+            assert stage.last_step - stage.first_step == 4
+            batches = collected(stage.batches(0, None), 4)
+            ids = np.concatenate([batch["ids"] for batch in batches])
+            labels = [label_of[i] for i in ids]
+            assert np.bincount(labels).max() == 8
+            assert len(set(ids)) == len(ids) <= 40
+            samples.append(frozenset(ids))
+            continue
+        w = method.clean_probability.numpy()
+        own, others = (np.flatnonzero(w[j] >= 0) for j in (k, 1 - k))
+        samples.append(frozenset(own))
+        labels = [label_of[i] for i in own]
+        np.testing.assert_array_equal(np.bincount(labels, minlength=5), [4] * 5)
+        length = stage.last_step - stage.first_step
+        batches = collected(stage.batches(0, None), length)
+        for part, inside in (
+            ("labelled", w[1 - k] > 0.5),
+            ("unlabelled", (w[1 - k] >= 0) & (w[1 - k] <= 0.5)),
+        ):
+            ids = np.concatenate([batch[part]["ids"] for batch in batches])
+            assert set(ids) <= set(np.flatnonzero(inside)) <= set(others)
+            if part == "labelled":
+                np.testing.assert_array_equal(
+                    np.sort(ids), np.flatnonzero(inside)
+                )
+    # Two networks in each of four epochs: never twice the same sample.
+    assert len(samples) == len(set(samples)) == 8
+    # Both networks judge at each epoch's first step.
+    judges = {at: [] for _, at in method.asked}
+    for k, at in method.asked:
+        judges[at].append(k)
+    assert list(judges.values()) == [[0, 1]] * 3
+    assert min(judges) == 8
+
+
 def test_example_losses():
     method, data = compiled(), data_of()
     network = method.student.networks[1]

@@ -194,17 +194,24 @@ def test_published_decay_of_resnet29():
         assert method.meta_weight_decay == 1e-4
 
 
-def test_published_decay_of_wide_resnets():
+@pytest.mark.parametrize(
+    "name, expected", [("wrn-10-1", 5e-4), ("resnet50", 4e-4)]
+)
+def test_published_decay_of_the_other_networks(name, expected):
     student = registry.build("wrn-10-1", 10, (8, 8, 3))
+    student.name = name
     for v in student.trainable_variables:
         v.assign(tf.ones_like(v))
     everything = registry.parameter_count(student)
-    for settings in (look_ahead.published_decay(student), {}):
+    for settings, factor in (
+        (look_ahead.published_decay(student), expected),
+        ({}, 5e-4),
+    ):
         method = ieg.IEG(student, **settings)
         assert float(method.decay_loss()) == pytest.approx(
-            2.5e-4 * everything, rel=1e-5
+            factor / 2 * everything, rel=1e-5
         )
-        assert method.meta_weight_decay == 5e-4
+        assert method.meta_weight_decay == factor
 
 
 def test_mistakes_cost_one_line():

@@ -18,6 +18,8 @@ COUNTS = {
     "cifar_resnet32": (464154, 470004, 95, 2272),
     "cifar_resnet56": (853018, 858868, 167, 4064),
 }
+# Those of large images have tests of their own.
+LARGE = ["resnet50", "keras_resnet50", "keras_inception_resnet_v2"]
 SMALL = ["cifar_resnet20", "inception", "resnet29", "small_cnn", "wrn-10-2"]
 
 
@@ -88,7 +90,7 @@ def test_seed_settles_the_weights(name):
 
 
 def test_names_can_all_be_built_and_wide_ones_be_spelt_two_ways():
-    assert registry.names() == sorted([*COUNTS, "small_cnn"])
+    assert registry.names() == sorted([*COUNTS, *LARGE, "small_cnn"])
     one = registry.build("wrn-10-1", 10, (8, 8, 3))
     two = registry.build("wrn10-1", 10, (8, 8, 3))
     assert registry.parameter_count(one) == registry.parameter_count(two)
@@ -121,6 +123,9 @@ def test_a_wide_network_that_cannot_be(name):
         ("preact_resnet18", (7, 8, 1), "7x8 pixels.*at least 8"),
         ("inception", (3, 8, 1), "3x8 pixels.*at least 4"),
         ("wrn-10-1", (2, 2, 1), "at least 4"),
+        ("resnet50", (40, 31, 3), "at least 32"),
+        ("keras_resnet50", (31, 40, 3), "at least 32"),
+        ("keras_inception_resnet_v2", (74, 90, 3), "at least 75"),
         ("small_cnn", (8, 8), "height, width"),
         ("small_cnn", (8, 8, 0), "height, width"),
     ],

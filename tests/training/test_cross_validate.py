@@ -58,3 +58,16 @@ def test_predictions_are_out_of_sample(tmp_path):
     before = (tmp_path / "fold-0/metrics.jsonl").read_text()
     np.testing.assert_array_equal(predict(data, tmp_path), probs)
     assert (tmp_path / "fold-0/metrics.jsonl").read_text() == before
+
+
+def test_networks_for_views_of_a_part(tmp_path):
+    data = digits("train[:60]")
+    probs = cross_validate.pred_probs(
+        data,
+        standard.get("dividemix_clothing1m", (8, 8, 1), mirror=False),
+        tmp_path,
+        studentnet="small_cnn",
+        folds=2,
+        num_epochs=1,
+    )
+    np.testing.assert_allclose(probs.sum(1), 1, atol=1e-5)

@@ -2,6 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tfnoisy import errors
 from tfnoisy.training import run_data
@@ -161,6 +162,21 @@ def test_strong_views_by_name(name):
     assert batch["images_strong"].shape == (8, 8, 8, 1)
     assert np.abs(batch["images_strong"]).max() <= 1
     assert np.abs(batch["images_strong"] - batch["images"]).max() > 0.1
+
+
+def test_a_strong_view_of_a_part():
+    data = run_data.load(
+        options(augment="dividemix_clothing1m", aug_type="autoaug")
+    )
+    assert data.augmentation.view_shape == (7, 7, 1)
+    images = tf.constant(data.train.images[:3])
+    moved = data.augmentation.move(images, tf.fill([3, 3], 0.3))
+    view = data.strong.train(moved, tf.fill([3, data.strong.num_draws], 0.3))
+    assert view.shape == (3, 7, 7, 1)
+    with pytest.raises(errors.UserError, match="--aug_type=default would"):
+        run_data.load(
+            options(augment="dividemix_clothing1m", aug_type="default")
+        )
 
 
 def test_an_unknown_strong_view():

@@ -12,9 +12,9 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from tfnoisy import errors
+from tfnoisy.augment import crops
 
-# One column of the draws for each random decision.
-_OFFSET_Y, _OFFSET_X, _FLIP = range(3)
+# One column of the draws for each random decision, behind those of the crop.
 _BRIGHTNESS, _SATURATION, _HUE, _CONTRAST, _ORDER = range(3, 8)
 
 
@@ -22,8 +22,30 @@ _BRIGHTNESS, _SATURATION, _HUE, _CONTRAST, _ORDER = range(3, 8)
 _STATISTICS = {
     "dividemix_cifar10": ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)),
     "dividemix_cifar100": ((0.507, 0.487, 0.441), (0.267, 0.256, 0.276)),
+    "dividemix_clothing1m": (
+        (0.6959, 0.6537, 0.6371),
+        (0.3113, 0.3192, 0.3214),
+    ),
+    "dividemix_webvision": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "bkd_cifar10": ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)),
     "bkd_cifar100": ((0.5071, 0.4867, 0.4408), (0.2675, 0.2565, 0.2761)),
+}
+# Those of -1..1.
+_UNIT_RANGE = ((0.5,) * 3, (0.5,) * 3)
+
+# Views of a square that is smaller than the image: its side by the image's
+# short side, and how it is found.
+_CROPPED = {
+    "dividemix_clothing1m": (
+        224 / 256,
+        crops.RANDOM_CROP_DRAWS,
+        crops.random_crop,
+    ),
+    "dividemix_webvision": (
+        299 / 320,
+        crops.RANDOM_RESIZED_CROP_DRAWS,
+        crops.random_resized_crop,
+    ),
 }
 
 
@@ -40,9 +62,13 @@ class Augmentation:
         name: how a user names it.
         num_draws: how many uniform draws each image takes.
         move: (uint8 [B, H, W, C], draws float32 [B, num_draws]) -> the same
-            type and shape: what moves pixels.  A strong view starts from it.
-        finish: (moved, draws) -> float32 [B, H, W, C].
-        evaluate: uint8 [B, H, W, C] -> float32 [B, H, W, C].
+            type, of the views' shape: what moves pixels.  A strong view starts
+            from it.
+        finish: (moved, draws) -> float32 of that shape.
+        evaluate: uint8 [B, H, W, C] -> float32 of the views' shape.
+        view_shape: (H, W, C) of the views, where that is not the images'.
+        statistics: (means, deviations) of red, green and blue: a view's values
+            are (pixel / 255 - mean) / deviation; None where they are not.
     """
 
     name: str
@@ -50,9 +76,11 @@ class Augmentation:
     move: Callable
     finish: Callable
     evaluate: Callable
+    view_shape: tuple[int, int, int] | None = None
+    statistics: tuple | None = None
 
     def train(self, images, draws):
-        """Returns the training view, float32 [B, H, W, C]."""
+        """Returns the training view, float32, of the views' shape."""
         return self.finish(self.move(images, draws), draws)
 
 
@@ -87,6 +115,10 @@ def get(name, image_shape, mirror=True):
             `ieg`: pad by 2, crop, flip, [-1, 1] (google-research/ieg);
             `dividemix_cifar10`, `dividemix_cifar100`: pad by 4, crop, flip,
             normalise each channel (DivideMix, `dataloader_cifar.py`);
+            `dividemix_clothing1m`: a random crop of 7/8 of the short side (224
+            of 256 pixels), flip, normalise; its middle for evaluation;
+            `dividemix_webvision`: a random part of the image, resized to 299
+            of 320 pixels, flip, normalise; the middle 299 for evaluation;
             `bkd_cifar10`: flip, pad by 4 by reflection, crop, normalise (Blind
             Knowledge Distillation); `bkd_cifar100`: zero-pad, crop, flip,
             normalise (there the evaluation view takes CIFAR-100's own
@@ -108,7 +140,7 @@ def get(name, image_shape, mirror=True):
         padding = max(1, round(pixels_of_32 * height / 32))
 
         def move(images, draws):
-            return crop_and_flip(images, draws, padding, mirror, mode)
+            return crops.crop_and_flip(images, draws, padding, mirror, mode)
 
         return move
 
@@ -128,7 +160,16 @@ def get(name, image_shape, mirror=True):
         def normalised(images, _=None):
             return normalise(images, mean, deviation)
 
-        return Augmentation(name, 3, crop(4, mode), normalised, normalised)
+        if name in _CROPPED:
+            return _cropped(name, image_shape, mirror, normalised)
+        return Augmentation(
+            name,
+            3,
+            crop(4, mode),
+            normalised,
+            normalised,
+            statistics=_STATISTICS[name],
+        )
     views = {
         "standard": (3, crop(4), to_range),
         "mentormix": (8, crop(2), jitter, to_unit_range),
@@ -142,7 +183,29 @@ def get(name, image_shape, mirror=True):
             f"no augmentation {name!r}; there are {', '.join(names())}"
         )
     num_draws, move, finish, *evaluate = views[name]
-    return Augmentation(name, num_draws, move, finish, *evaluate or [finish])
+    return Augmentation(
+        name,
+        num_draws,
+        move,
+        finish,
+        *evaluate or [finish],
+        statistics=None if finish is standardise else _UNIT_RANGE,
+    )
+
+
+def _cropped(name, image_shape, mirror, normalised):
+    """Returns one of the views in `_CROPPED`."""
+    share, num_draws, crop = _CROPPED[name]
+    side = round(share * min(image_shape[:2]))
+    return Augmentation(
+        name,
+        num_draws,
+        lambda images, draws: crop(images, draws, side, mirror),
+        normalised,
+        lambda images: normalised(crops.central_crop(images, side)),
+        view_shape=(side, side, image_shape[2]),
+        statistics=_STATISTICS[name],
+    )
 
 
 def to_unit_range(images):
@@ -162,42 +225,6 @@ def normalise(images, mean, deviation):
     if images.shape[-1] == 1:
         mean, deviation = (sum(values) / 3 for values in (mean, deviation))
     return (tf.cast(images, tf.float32) / 255.0 - mean) / deviation
-
-
-def crop_and_flip(images, draws, padding, mirror=True, mode="CONSTANT"):
-    """Pads, crops back at a random offset, and flips half the images.
-
-    Args:
-        images: [B, H, W, C] of any type.
-        draws: float [B, >= 3] in [0, 1): vertical offset, horizontal offset,
-            flip.
-        padding: pixels on each side; offsets are uniform in
-            0..2 * padding.
-        mirror: whether to flip where the third draw is below one half.
-        mode: CONSTANT (black) or REFLECT, as for `tf.pad`.  Offsets being
-            symmetric, it does not matter that the flip comes after the crop.
-
-    Returns:
-        A tensor like `images`.
-    """
-    shape = tf.shape(images)
-    height, width = shape[1], shape[2]
-    padded = tf.pad(
-        images,
-        [[0, 0], [padding, padding], [padding, padding], [0, 0]],
-        mode,
-    )
-    offsets = tf.cast(draws[:, : _OFFSET_X + 1] * (2 * padding + 1), tf.int32)
-    rows = offsets[:, _OFFSET_Y, None] + tf.range(height)
-    columns = tf.range(width)[None]
-    if mirror:
-        columns = tf.where(
-            draws[:, _FLIP, None] < 0.5, width - 1 - columns, columns
-        )
-    columns = offsets[:, _OFFSET_X, None] + columns
-    cropped = tf.gather(padded, rows, axis=1, batch_dims=1)
-    cropped = tf.gather(cropped, columns, axis=2, batch_dims=1)
-    return tf.ensure_shape(cropped, images.shape)
 
 
 def colour_jitter(images, draws):

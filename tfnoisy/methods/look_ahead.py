@@ -104,8 +104,9 @@ def _gradients(tape, outputs, weights, cotangents=None):
 def published_decay(student, doubled=True):
     """Returns the weight decay of IEG's networks, as keyword arguments.
 
-    R is 1e-4 |kernels|^2 for `resnet29` and 5e-4 |all trainables|^2 / 2 for
-    the others; R_meta takes half the square of all trainables in each.
+    R is 1e-4 |kernels|^2 for `resnet29`, 4e-4 |all trainables|^2 / 2 for
+    `resnet50` and 5e-4 |all trainables|^2 / 2 for the others; R_meta takes half
+    the square of all trainables in each.
 
     Args:
         student: a `keras.Model`, of which the name counts.
@@ -121,10 +122,11 @@ def published_decay(student, doubled=True):
             "decayed": decay.kernels(student),
             "meta_weight_decay": 1e-4,
         }
+    factor = 4e-4 if student.name == "resnet50" else 5e-4
     return {
-        "weight_decay": 5e-4,
+        "weight_decay": factor,
         "decayed": decay.all_trainable(student),
-        "meta_weight_decay": 5e-4,
+        "meta_weight_decay": factor,
     }
 
 

@@ -13,12 +13,14 @@ import keras
 
 from tfnoisy import errors
 from tfnoisy.nets import (
+    applications,
     cifar_resnet,
     layers,
     mentor_inception,
     mentor_resnet,
     preact_resnet,
     resnet29,
+    resnet50,
     small_cnn,
     wide_resnet,
 )
@@ -31,7 +33,13 @@ _NETS = {
     "inception": (mentor_inception.inception, 4),
     "preact_resnet18": (preact_resnet.preact_resnet18, 8),
     "resnet29": (resnet29.resnet29, 4),
+    "resnet50": (resnet50.resnet50, 32),
     "small_cnn": (small_cnn.small_cnn, 4),
+    "keras_resnet50": (applications.keras_resnet50, 32),
+    "keras_inception_resnet_v2": (
+        applications.keras_inception_resnet_v2,
+        75,
+    ),
 }
 for _depth in (20, 32, 56):
     _NETS[f"cifar_resnet{_depth}"] = (
@@ -45,7 +53,7 @@ def names():
     return sorted([*_NETS, "wrn-28-10"])
 
 
-def build(name, num_classes, image_shape, seed=0, dtype=None):
+def build(name, num_classes, image_shape, seed=0, dtype=None, pretrained=None):
     """Returns a network with its initial weights.
 
     Args:
@@ -56,12 +64,15 @@ def build(name, num_classes, image_shape, seed=0, dtype=None):
         seed: an integer; with the layers' names it settles every weight.
         dtype: a Keras dtype policy such as `mixed_bfloat16` or `float64`; None
             is the global policy.
+        pretrained: an `applications.Pretrained`, weights for all but the last
+            layer of a `keras_` network; None for random ones.
 
     Returns:
         A `keras.Model` named `name`.
 
     Raises:
-        UserError: an unknown name, or images that are too small for it.
+        UserError: an unknown name, images that are too small for it, or
+            weights that cannot be had.
     """
     function, least_side = _find(name)
     image_shape = tuple(int(side) for side in image_shape)
@@ -80,10 +91,19 @@ def build(name, num_classes, image_shape, seed=0, dtype=None):
         raise errors.UserError(
             f"{name} was asked for {num_classes} classes; at least 2 are needed"
         )
+    arguments = {}
+    if pretrained is not None:
+        if not name.startswith("keras_"):
+            with_weights = [n for n in _NETS if n.startswith("keras_")]
+            raise errors.UserError(
+                f"--pretrained={pretrained.source}: {name} has no published "
+                f"weights; {' and '.join(with_weights)} have"
+            )
+        arguments["pretrained"] = pretrained
     former = keras.config.dtype_policy()
     try:
         keras.config.set_dtype_policy(dtype or former)
-        model = function(num_classes, image_shape, seed)
+        model = function(num_classes, image_shape, seed, **arguments)
     finally:
         keras.config.set_dtype_policy(former)
     model.name = name

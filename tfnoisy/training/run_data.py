@@ -162,7 +162,12 @@ def load(options):
     augmentation = standard.get(options.augment, shape, train.mirror)
     view = None
     if options.aug_type:
-        view = strong_view(options.aug_type, augmentation, shape, train.mirror)
+        view = strong_view(
+            options.aug_type,
+            augmentation,
+            augmentation.view_shape or shape,
+            train.mirror,
+        )
     return Data(train, held_out, test, manifest, augmentation, view, probe)
 
 
@@ -174,10 +179,19 @@ def strong_view(name, augmentation, image_shape, mirror):
             more), `keras_randaugment[:N:FACTOR]` (Keras's layer), or any name
             of `augment.strong`.
         augmentation: the standard one.
-        image_shape: (H, W, C).
+        image_shape: (H, W, C) of its views.
         mirror: whether a flipped image keeps its class.
+
+    Raises:
+        UserError: for a name that does not exist, or does not go with the
+            standard one.
     """
     if name == "default":
+        if augmentation.view_shape:
+            raise errors.UserError(
+                f"--aug_type=default would crop what --augment="
+                f"{augmentation.name} has cropped: take another one of the two"
+            )
         return augmentation
     if name.startswith("keras_randaugment"):
         return keras_view.get(name, image_shape)
