@@ -15,7 +15,15 @@ from tfnoisy.bin import common  # First: it keeps TensorFlow quiet.
 
 # isort: split
 from tfnoisy import errors
-from tfnoisy.audit import detection, evidence, pred_probs, report, scores, table
+from tfnoisy.audit import (
+    detection,
+    evidence,
+    method_evidence,
+    pred_probs,
+    report,
+    scores,
+    table,
+)
 from tfnoisy.augment import standard
 from tfnoisy.training import cross_validate, evaluate_run, run_data
 
@@ -127,15 +135,7 @@ def from_run(folder, losses_only):
         for name, value in common_arguments.items()
     }
     left = {name: values[rows[known]] for name, values in left.items()}
-    if "group" in left:
-        return data, evidence.Evidence.from_groups(
-            groups=left["group"], agreement=left["agreement"], **arguments
-        )
-    return data, evidence.Evidence.from_clean_probability(
-        clean_probability=left["clean_probability"],
-        method="DivideMix",
-        **arguments,
-    )
+    return data, method_evidence.of(left, **arguments)
 
 
 def from_predictions(method, output):

@@ -9,6 +9,7 @@ from absl import flags
 from tfnoisy import errors
 from tfnoisy.bin import common, trainer_flags
 from tfnoisy.methods import bkd
+from tfnoisy.training import plot_tipping
 
 trainer_flags.define(
     dataset_name="cifar10_n",
@@ -96,6 +97,8 @@ def settle():
         )
     if not named:
         FLAGS.noise = _LABEL_SETS[FLAGS.noise_type or "worst"]
+        # Recorded once, or the run's flag file would name its labels twice.
+        FLAGS.noise_type = None
     name = FLAGS.dataset_name
     if name == "digits":
         trainer_flags.suit(_SUITS_DIGITS)
@@ -126,10 +129,31 @@ def make_method(build, budget):
     return trainer_flags.compiled(method, FLAGS.learning_rate)
 
 
+def draw_tipping_curve(results, folder):
+    """Draws when the student was how confident, once an epoch has ended.
+
+    Args:
+        results: the contents of results.json, so that a finished run gives
+            the same picture as it did when it ended.
+        folder: its `run_folder.RunFolder`.
+    """
+    tipping = results.get("tipping")
+    if tipping and tipping["confidence"]:
+        plot_tipping.plot(
+            tipping["confidence"],
+            folder.tipping,
+            tipping["epoch"],
+            tipping["judged_epoch"],
+        )
+
+
 def main(_):
-    """Trains."""
+    """Trains, and draws the tipping curve."""
     settle()
-    trainer_flags.train("bkd", make_method, most_steps=most_steps)
+    results, folder = trainer_flags.train(
+        "bkd", make_method, most_steps=most_steps
+    )
+    draw_tipping_curve(results, folder)
 
 
 def run():

@@ -194,6 +194,7 @@ def make_method(build, budget):
         method = baseline.Baseline(student, ema_counts_update=True, **arguments)
         return trainer_flags.compiled(method, learning_rate(budget))
     arguments |= {
+        "num_ids": budget.num_ids,
         "meta_stepsize": FLAGS.meta_stepsize,
         "meta_gradient": FLAGS.meta_gradient,
     }

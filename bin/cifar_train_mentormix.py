@@ -37,6 +37,7 @@ def make_method(build, budget):
         build(),
         trainer_flags.mentor(),
         num_steps=budget.num_steps,
+        num_ids=budget.num_ids,
         loss_p_percentile=FLAGS.loss_p_percentile,
         mixup_alpha=FLAGS.mixup_alpha,
         second_reweight=FLAGS.second_reweight,

@@ -51,6 +51,7 @@ def make_method(build, budget):
         build(),
         trainer_flags.mentor(),
         num_steps=budget.num_steps,
+        num_ids=budget.num_ids,
         loss_p_percentile=FLAGS.loss_p_percentile,
         burn_in_epoch=FLAGS.burn_in_epoch,
         fixed_epoch_after_burn_in=FLAGS.fixed_epoch_after_burn_in,

@@ -14,7 +14,13 @@ from tfnoisy import errors
 from tfnoisy.augment import standard
 from tfnoisy.nets import mentornet as mentornet_net
 from tfnoisy.nets import pair
-from tfnoisy.training import distribution, experiment, optimizer, schedules
+from tfnoisy.training import (
+    distribution,
+    experiment,
+    optimizer,
+    run_folder,
+    schedules,
+)
 
 FLAGS = flags.FLAGS
 
@@ -35,6 +41,7 @@ _PATHS = (
     "data_dir",
     "labels_csv",
     "noise_manifest",
+    "pretrained",
     "probe_csv",
     "probe_dir",
     "trained_mentornet_dir",
@@ -86,15 +93,22 @@ def define(
         "data_dir",
         "",
         "TFRecords in the original's layout, or the images of "
-        "--dataset_name=folder; TFDS if empty.",
+        "--dataset_name=folder, clothing1m or webvision; TFDS if empty.",
     )
     flags.DEFINE_string("train_log_dir", "", "The run folder.")
     flags.DEFINE_string(
         "dataset_name",
         dataset_name,
-        "digits, folder, cifar10, cifar100, or any other TFDS data set.",
+        "digits, folder, clothing1m, webvision[/google|/full], cifar10, "
+        "cifar100, or any other TFDS data set.",
     )
     flags.DEFINE_string("studentnet", studentnet, "The network to train.")
+    flags.DEFINE_string(
+        "pretrained",
+        None,
+        "Weights to begin with, for a keras_ network: imagenet, or a file "
+        "without the last layer's.",
+    )
     flags.DEFINE_float(
         "learning_rate",
         learning_rate,
@@ -158,7 +172,11 @@ def define(
         "image_size", 0, "Resize to this side; 0: as is.", lower_bound=0
     )
     flags.DEFINE_string("train_split", "train", "E.g. 'train[:20%]'.")
-    flags.DEFINE_string("test_split", "test", "Likewise, for judging.")
+    flags.DEFINE_string(
+        "test_split",
+        "test",
+        "Likewise, for judging; webvision has val and imagenet.",
+    )
     flags.DEFINE_string(
         "noise",
         "none",
@@ -436,6 +454,9 @@ def train(method, make_method, **values):
         method: the method's name.
         make_method: as in `experiment.Experiment`.
         **values: further fields of `experiment.Experiment`.
+
+    Returns:
+        The contents of results.json, and the run's `run_folder.RunFolder`.
     """
     for name, reason in _WITHOUT_EFFECT.items():
         if name in FLAGS and FLAGS[name].present:
@@ -463,6 +484,7 @@ def train(method, make_method, **values):
         f"{results['steps']} ({test['weights']} weights; best on test "
         f"{results['best_test_accuracy']:.4f}), in {values['train_log_dir']}"
     )
+    return results, run_folder.RunFolder(values["train_log_dir"])
 
 
 def _recorded():
@@ -475,7 +497,11 @@ def _recorded():
                     continue
                 if flag.value is not None:
                     recorded[flag.name] = _text(flag.value)
-    for name in _PATHS:
+    # Either a path or this word.
+    paths = set(_PATHS)
+    if recorded.get("pretrained") == "imagenet":
+        paths.remove("pretrained")
+    for name in paths:
         if recorded.get(name):
             path = pathlib.Path(recorded[name]).expanduser()
             recorded[name] = str(path.absolute())

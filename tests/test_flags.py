@@ -1,10 +1,84 @@
 """The presets are the published settings, and every trainer reads them."""
 
+import json
 import pathlib
+import re
+import subprocess
+import sys
 
 import pytest
 
+from tfnoisy.augment import standard
+from tfnoisy.nets import registry
+
 FLAGS = pathlib.Path(__file__).parents[1] / "flags"
+PRESETS = sorted(FLAGS.rglob("*.flags"))
+# Those that do not name their script.
+SCRIPTS = {
+    "quickstart": ["cifar_train_mentormix"],
+    "quickstart_baseline": ["cifar_train_baseline"],
+    "memorising_slice": [
+        f"cifar_train_{method}"
+        for method in (
+            "baseline",
+            "mentornet",
+            "mentormix",
+            "ieg",
+            "dividemix",
+            "bkd",
+        )
+    ],
+}
+
+# Each script defines flags for its whole process: TensorFlow is imported once,
+# then a process is forked off for every script and again for every preset.
+PROGRAM = """
+import importlib, json, os, sys
+from absl import flags
+from tfnoisy.bin import common
+
+def in_a_fork():
+    if os.fork():
+        _, status = os.wait()
+        if status:
+            os._exit(1)
+        return False
+    return True
+
+for script, presets in json.loads(sys.argv[1]).items():
+    if not in_a_fork():
+        continue
+    module = importlib.import_module(f"tfnoisy.bin.{script}")
+    for name, path in presets:
+        if not in_a_fork():
+            continue
+        flags.FLAGS([script, f"--flagfile={path}"])
+        getattr(module, "settle", lambda: None)()
+        values = {flag: flags.FLAGS[flag].value for flag in flags.FLAGS}
+        print(json.dumps([name, values], default=str), flush=True)
+        os._exit(0)
+    os._exit(0)
+"""
+
+
+@pytest.fixture(scope="module")
+def parsed():
+    """{preset: {flag: value}} as the script that the preset names sees it."""
+    by_script = {}
+    for path in PRESETS:
+        scripts = SCRIPTS.get(path.stem) or re.findall(
+            r"^#   bin/(\w+)\.py", path.read_text(), re.M
+        )
+        for script in scripts:
+            name = path.relative_to(FLAGS).as_posix()
+            by_script.setdefault(script, []).append((name, str(path)))
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, json.dumps(by_script)],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(line) for line in done.stdout.splitlines())
 
 
 def read(name):
@@ -102,3 +176,158 @@ def test_every_number_of_iegs_tables_has_its_preset():
         name, _, noise = preset["dataset"].split("_")
         assert path.stem.removeprefix("l2r_").startswith(f"{name}_{noise}")
         assert preset["method"] == ("l2r" if "l2r" in path.name else "ieg")
+
+
+DIVIDEMIX_EVERYWHERE = {
+    "studentnet": "preact_resnet18",
+    "T": 0.5,
+    "alpha": 4.0,
+    "batch_size": 64,
+    "learning_rate": 0.02,
+    "momentum": 0.9,
+    "weight_decay": 5e-4,
+    "reg_covar": 5e-4,
+    "num_epochs": 300.0,
+    "lr_drop_epoch": 150,
+    "lr_drop_factor": 0.1,
+    "mix_unlabelled": True,
+    "pseudo_label_mode": "train",
+}
+DIVIDEMIX = {
+    # Name: lambda_u, p_threshold, best and last accuracy (dividemix.md 5, 6).
+    "cifar10_sym_0.2": (0, 0.5, "96.1", "95.7"),
+    "cifar10_sym_0.5": (25, 0.5, "94.6", "94.4"),
+    "cifar10_sym_0.8": (25, 0.5, "93.2", "92.9"),
+    "cifar10_sym_0.9": (50, 0.6, "76.0", "75.4"),
+    "cifar10_asym_0.4": (0, 0.5, "93.4", "92.1"),
+    "cifar100_sym_0.2": (25, 0.5, "77.3", "76.9"),
+    "cifar100_sym_0.5": (150, 0.5, "74.6", "74.2"),
+    "cifar100_sym_0.8": (150, 0.5, "60.2", "59.6"),
+    "cifar100_sym_0.9": (150, 0.6, "31.5", "31.0"),
+}
+
+
+@pytest.mark.parametrize("name, row", DIVIDEMIX.items())
+def test_dividemix_presets_are_the_published_table(name, row, parsed):
+    lambda_u, p_threshold, best, last = row
+    dataset, mode, ratio = name.split("_")
+    text = (FLAGS / f"dividemix/{name}.flags").read_text()
+    assert f"Expected test accuracy: best {best} %, last {last} %" in text
+    assert {
+        "dataset_name": dataset,
+        "noise": f"dividemix_{mode}:{ratio}",
+        "lambda_u": lambda_u,
+        "p_threshold": p_threshold,
+        "warm_up": 30 if dataset == "cifar100" else 10,
+        "average_last": 5 if ratio == "0.9" else 1,
+        "confidence_penalty": mode == "asym",
+        "augment": f"dividemix_{dataset}",
+        **DIVIDEMIX_EVERYWHERE,
+    }.items() <= parsed[f"dividemix/{name}.flags"].items()
+
+
+@pytest.mark.parametrize(
+    "labels, accuracy, lambda_u",
+    [
+        ("aggre", "95.01 +- 0.71", 0),
+        ("random1", "95.16 +- 0.19", 0),
+        ("random2", "95.23 +- 0.07", 0),
+        ("random3", "95.21 +- 0.14", 0),
+        ("worse", "92.56 +- 0.42", 25),
+    ],
+)
+def test_dividemix_presets_of_human_noise(labels, accuracy, lambda_u, parsed):
+    name = f"dividemix/cifar10n_{labels}.flags"
+    assert f"{accuracy} %" in (FLAGS / name).read_text()
+    assert {
+        "dataset_name": "cifar10_n",
+        "noise": f"human:{labels}",
+        "lambda_u": lambda_u,
+        "p_threshold": 0.5,
+        "warm_up": 10,
+        "average_last": 1,
+        "confidence_penalty": False,
+        "augment": "dividemix_cifar10",
+        **DIVIDEMIX_EVERYWHERE,
+    }.items() <= parsed[name].items()
+
+
+PHOTOGRAPHS = {
+    # dividemix.md 2.7, 2.8 and 3.2.
+    "clothing1m": {
+        "augment": "dividemix_clothing1m",
+        "image_size": 256,
+        "pretrained": "imagenet",
+        "test_split": "test",
+        "learning_rate": 0.002,
+        "weight_decay": 1e-3,
+        "num_batches": 1000,
+        "confidence_penalty": True,
+    },
+    "webvision": {
+        "augment": "dividemix_webvision",
+        "image_size": 320,
+        "pretrained": None,
+        "test_split": "val",
+        "learning_rate": 0.01,
+        "weight_decay": 5e-4,
+        "num_batches": 0,
+        "confidence_penalty": False,
+    },
+}
+
+
+@pytest.mark.parametrize("name", PHOTOGRAPHS)
+def test_dividemix_presets_of_photographs(name, parsed):
+    preset = parsed[f"dividemix/{name}.flags"]
+    assert {
+        **DIVIDEMIX_EVERYWHERE,
+        **PHOTOGRAPHS[name],
+        "dataset_name": name,
+        "studentnet": preset["studentnet"],
+        "noise": "none",
+        "lambda_u": 0.0,
+        "p_threshold": 0.5,
+        "alpha": 0.5,
+        "batch_size": 32,
+        "warm_up": 1,
+        "average_last": 1,
+        "num_epochs": 80.0,
+        "lr_drop_epoch": 40,
+        "mix_unlabelled": False,
+    }.items() <= preset.items()
+    assert preset["studentnet"] in registry.names()
+    assert preset["augment"] in standard.names()
+
+
+@pytest.mark.parametrize(
+    "labels, noise",
+    [("aggre", "aggre"), ("rand1", "random1"), ("worst", "worse")],
+)
+def test_bkd_presets_are_the_official_runs(labels, noise, parsed):
+    assert {
+        "dataset_name": "cifar10_n",
+        "noise": f"human:{noise}",
+        # What a run records must not name the labels a second time.
+        "noise_type": None,
+        "augment": "bkd_cifar10",
+        "studentnet": "preact_resnet18",
+        "holdout": 0.1,
+        "seed": 0,
+        "num_epochs": 300.0,
+        "batch_size": 128,
+        "learning_rate": 0.02,
+        "lr_drop_epoch": 150,
+        "momentum": 0.9,
+        "weight_decay": 5e-4,
+        "alpha1": 0.30,
+        "alpha2": 0.45,
+        "alpha3": 0.55,
+        "alpha4": 0.70,
+        "otsu": "released",
+    }.items() <= parsed[f"bkd/cifar10n_{labels}.flags"].items()
+
+
+def test_every_preset_is_read_by_the_script_that_it_names(parsed):
+    presets = {path.relative_to(FLAGS).as_posix() for path in PRESETS}
+    assert presets == set(parsed) and len(presets) > 60

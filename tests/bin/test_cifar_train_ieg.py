@@ -1,3 +1,4 @@
+import csv
 import json
 
 import numpy as np
@@ -55,6 +56,33 @@ def test_ieg_trains(trained):
     assert {"train_xe_loss", "train_kept_labels", "train_meta_loss"} <= set(
         rows[0]
     )
+
+
+def test_an_audit_judges_by_what_its_weights_said(
+    trained, tmp_path, run_script
+):
+    path, _ = trained
+    with np.load(path / "evidence.npz") as file:
+        left = dict(file)
+    # Four batches of twenty, all of the first epoch.
+    assert len(left["ids"]) == 80
+    assert {"mean_weight", "helpful", "kept_label", "label_score"} <= set(left)
+    assert results_of(path)["detection"]["examples"] == 80
+    done = run_script(
+        "audit_labels.py", f"--run_dir={path}", f"--output_dir={tmp_path}"
+    )
+    assert done.returncode == 0, done.stderr
+    flagged = left["is_label_issue"].sum()
+    assert f"{flagged} of 80 labels look wrong" in done.stdout
+    with (tmp_path / "labels.csv").open() as file:
+        scores = {
+            int(row["id"]): float(row["label_score"])
+            for row in csv.DictReader(file)
+        }
+    for example, score in zip(left["ids"], left["label_score"]):
+        assert scores[example] == pytest.approx(score, abs=1e-5)
+    page = (tmp_path / "report.html").read_text()
+    assert "the pseudo label was chosen" in page
 
 
 def test_its_flag_file_reruns_it(trained, tmp_path, run_script):

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfnoisy.training import plot_tipping
+
 
 def small(path, **flags):
     """Flags of a run of a few epochs on a few digits."""
@@ -74,6 +76,25 @@ def test_bkd_trains_whole_epochs(bkd):
     assert 0 <= results["detection"]["f1"] <= 1
 
 
+def test_bkd_leaves_its_tipping_curve(bkd, tmp_path, run_script):
+    found = results_of(bkd)["tipping"]
+    assert len(found["confidence"]) == 7
+    assert all(0.1 < m < 1 for m in found["confidence"])
+    drawn = plot_tipping.plot(
+        found["confidence"],
+        tmp_path / "expected.png",
+        found["epoch"],
+        found["judged_epoch"],
+    )
+    picture = (bkd / "tipping.png").read_bytes()
+    assert picture == drawn.read_bytes()
+    # A finished run, which is not trained again, gives it once more.
+    (bkd / "tipping.png").unlink()
+    done = run_script("cifar_train_bkd.py", *small(bkd, **BKD))
+    assert done.returncode == 0 and "is finished" in done.stderr
+    assert (bkd / "tipping.png").read_bytes() == picture
+
+
 @pytest.mark.parametrize("run", ["dividemix", "bkd"])
 def test_both_networks_are_evaluated(run, request, run_script):
     path = request.getfixturevalue(run)
@@ -113,6 +134,9 @@ def test_a_run_goes_on_where_it_stopped(
                 *(reader.get_tensor(variable) for reader in readers),
                 err_msg=variable,
             )
+    if name == "bkd":
+        pictures = [path / "tipping.png" for path in (whole, tmp_path)]
+        assert pictures[0].read_bytes() == pictures[1].read_bytes()
 
 
 @pytest.mark.parametrize("run", ["dividemix", "bkd"])

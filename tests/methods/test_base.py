@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from tfnoisy import errors
-from tfnoisy.methods import base
+from tfnoisy.methods import base, mean_weights
 from tfnoisy.nets import registry
 from tfnoisy.training import optimizer
 
@@ -192,6 +192,32 @@ def test_evaluation_takes_averages_and_raw_statistics():
     np.testing.assert_allclose(evaluated, other(images), atol=1e-5)
     assert method.evaluated_weights == "ema"
     assert base.Method(student).evaluated_weights == "raw"
+
+
+def test_a_checkpoint_with_and_without_mean_weights(tmp_path):
+    def make():
+        method = one_weight_method()
+        method.mean_weights = mean_weights.MeanWeights(3)
+        method.extra = method.add_weight(shape=[], name="extra")
+        return method
+
+    saved = make()
+    saved.extra.assign(5.0)
+    saved.mean_weights.record(
+        {"ids": tf.constant([1], tf.int64)}, tf.constant([0.25])
+    )
+    for evidence, ids in ((True, [1]), (False, None)):
+        path = saved.checkpoint(evidence=evidence).save(str(tmp_path / "ckpt"))
+        restored = make()
+        checkpoint = restored.checkpoint(evidence=evidence)
+        checkpoint.restore(path).assert_consumed()
+        assert float(restored.extra) == 5.0
+        found = restored.mean_weights.means()
+        assert (found and found["ids"].tolist()) == ids
+    # Nor are they part of what is judged.
+    judged = saved.checkpoint(evaluation_only=True).save(str(tmp_path / "e"))
+    names = [name for name, _ in tf.train.list_variables(judged)]
+    assert not any("evidence" in name for name in names)
 
 
 def test_draws_differ_by_step_and_stream():

@@ -508,6 +508,40 @@ def test_one_step_is_the_sheets():
         np.testing.assert_allclose(v, w, atol=1e-6)
 
 
+def test_the_evidence_is_of_both_coefficients():
+    batch = {**batch_of(), "ids": tf.constant([7, 6, 5, 4, 3, 2, 1, 11])}
+    method, plain = compiled(cls=Spy, num_ids=12), compiled()
+    rows = []
+    for _ in range(3):
+        method.train_step(batch)
+        omega, keep = (g.numpy() for g in method.gradients)
+        u = np.maximum(-omega, 0)
+        rows.append([8 * u / (u.sum() + 1e-5), u > 0, keep < 0])
+    # Means with the weights 0.81, 0.9 and 1.
+    shares = np.array([0.81, 0.9, 1.0]) / 2.71
+    weight, helpful, kept = np.tensordot(shares, np.array(rows, float), 1)
+    found = method.evidence()
+    order = np.argsort(batch["ids"])
+    np.testing.assert_array_equal(found["ids"], np.sort(batch["ids"]))
+    for name, expected in {
+        "mean_weight": weight,
+        "helpful": helpful,
+        "kept_label": kept,
+        "label_score": (helpful + kept) / 2,
+    }.items():
+        np.testing.assert_allclose(
+            found[name], expected[order], atol=1e-5, err_msg=name
+        )
+    np.testing.assert_array_equal(
+        found["is_label_issue"], ((helpful + kept) / 2 < 0.5)[order]
+    )
+    for _ in range(3):
+        plain.train_step(batch)
+    assert plain.evidence() is None
+    for v, w in zip(method.student.variables, plain.student.variables):
+        np.testing.assert_array_equal(v, w)
+
+
 def test_both_modes_make_the_same_step():
     weights = []
     for mode in ("forward", "reverse"):

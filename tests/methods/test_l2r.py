@@ -164,9 +164,31 @@ def test_one_step_is_descent_on_the_weighted_loss():
         np.testing.assert_allclose(v, w, atol=1e-6)
 
 
+def test_the_evidence_is_which_weights_are_positive():
+    batch = {**batch_of(), "ids": tf.constant([9, 8, 0, 1, 2, 3, 4, 5])}
+    method = compiled(num_ids=10)
+    gradients = [weight_gradient(compiled(), batch)[0]]
+    method.train_step(batch)
+    after_one = method.evidence()
+    u = np.maximum(-gradients[0], 0)
+    order = np.argsort(batch["ids"])
+    np.testing.assert_array_equal(after_one["ids"], np.sort(batch["ids"]))
+    np.testing.assert_allclose(
+        after_one["mean_weight"],
+        (8 * u / (u.sum() + 1e-5))[order],
+        rtol=1e-3,
+        atol=1e-6,
+    )
+    helpful = (u > 0)[order]
+    assert 0 < helpful.sum() < 8
+    np.testing.assert_array_equal(after_one["label_score"], helpful)
+    np.testing.assert_array_equal(after_one["is_label_issue"], ~helpful)
+    assert compiled().evidence() is None
+
+
 def test_wrong_labels_are_weighed_down():
     # Trusted images of the same kind, half of the given labels wrong.
-    method = compiled(learning_rate=0.05, weight_decay=0.0)
+    method = compiled(learning_rate=0.05, weight_decay=0.0, num_ids=16)
     classes = tf.range(16) % 4
     patterns = tf.random.stateless_normal([4, 8, 8, 1], [7, 7])
     noise = tf.random.stateless_normal([32, 8, 8, 1], [8, 8])
@@ -177,6 +199,7 @@ def test_wrong_labels_are_weighed_down():
         "labels": given,
         "probe_images": images + 0.3 * noise[16:],
         "probe_labels": classes,
+        "ids": tf.range(16, dtype=tf.int64),
     }
     step = tf.function(method.train_step)
     for _ in range(30):
@@ -187,6 +210,8 @@ def test_wrong_labels_are_weighed_down():
         tf.cast(classes, tf.int64),
     )
     assert np.mean(hits) == 1.0
+    score = method.evidence()["label_score"]
+    assert score[:8].min() > score[8:].max()
 
 
 def test_replicas_weigh_their_own_examples(two_replicas):

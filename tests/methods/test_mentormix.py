@@ -210,6 +210,36 @@ def test_the_two_moving_averages_are_apart():
     assert float(method.weigh_mixed.moving_average) == 0.0
 
 
+def test_the_evidence_is_the_mentors_own_word():
+    """Not what burn-in and dropout, which know no labels, make of it."""
+    weights = np.linspace(0, 1, 16).astype(np.float32)
+    batch = {**batch_of(), "ids": tf.range(16, dtype=tf.int64)[::-1] + 3}
+    method, plain = (
+        compiled(
+            lambda *_: tf.constant(weights),
+            burn_in_epoch=50,
+            example_dropout_rates="0.75, 100",
+            num_ids=num_ids,
+        )
+        for num_ids in (30, None)
+    )
+    assert method.evidence() is None
+    for _ in range(2):
+        logs = method.train_step(batch)
+        assert float(logs["weight_sum"]) == 4.0
+    found = method.evidence()
+    np.testing.assert_array_equal(found["ids"], np.arange(3, 19))
+    np.testing.assert_allclose(found["mean_weight"], weights[::-1], atol=1e-6)
+    np.testing.assert_array_equal(found["label_score"], found["mean_weight"])
+    np.testing.assert_array_equal(found["is_label_issue"], weights[::-1] < 0.5)
+    # To keep them changes nothing else.
+    for _ in range(2):
+        plain.train_step(batch)
+    assert plain.evidence() is None
+    for v, w in zip(method.student.variables, plain.student.variables):
+        np.testing.assert_array_equal(v, w)
+
+
 def test_no_mixing_and_no_second_weighting_is_plain_training():
     method = compiled(
         mentor=lambda losses, *_: tf.zeros_like(losses),

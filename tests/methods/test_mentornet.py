@@ -76,3 +76,25 @@ def test_all_weights_dropped_moves_by_momentum_alone():
     for old, v in zip(before, method.student.trainable_variables):
         accumulator = method.optimizer.accumulator(v)
         np.testing.assert_allclose(v, old - 0.1 * accumulator, atol=1e-6)
+
+
+def test_the_evidence_is_the_mentors_own_word():
+    weights = np.linspace(0, 1, 16).astype(np.float32)
+    # The last steps of the published schedule drop all examples.
+    method = compiled(
+        lambda *_: tf.constant(weights),
+        burn_in_epoch=2,
+        example_dropout_rates="0.0, 1, 1.0, 99",
+        num_ids=16,
+    )
+    batch = {**batch_of(), "ids": tf.range(16, dtype=tf.int64)}
+    sums = [float(method.train_step(batch)["weight_sum"]) for _ in range(3)]
+    assert sums == [16.0, 0.0, 0.0]
+    found = method.evidence()
+    np.testing.assert_allclose(found["mean_weight"], weights, atol=1e-6)
+    np.testing.assert_array_equal(found["is_label_issue"], weights < 0.5)
+    # Images and labels alone are trained on as well, without a trace.
+    method.train_step((batch["images"], batch["labels"]))
+    np.testing.assert_array_equal(
+        method.evidence()["mean_weight"], found["mean_weight"]
+    )

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -76,6 +78,27 @@ def test_the_tipping_epoch_decides(means, peak, decided, otsu):
         evidence["is_label_issue"], evidence["group"] == 4
     )
     assert evidence["is_label_issue"].any()
+
+
+@pytest.mark.parametrize(
+    "means, fallback, epoch, judged",
+    [
+        ([0.1, 0.2, 0.3, 0.4, 0.3, 0.2], True, 3, 3),
+        ([0.1, 0.2, 0.3, 0.2, 0.1], True, None, 2),
+        ([0.1, 0.2, 0.3, 0.2, 0.1], False, None, None),
+        ([], True, None, None),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_what_results_json_tells_of_it(means, fallback, epoch, judged):
+    point = tipping.TippingPoint(NUM_IDS, 8, fallback=fallback)
+    train(point, means)
+    found = json.loads(json.dumps(point.findings()))["tipping"]
+    assert found == {
+        "confidence": pytest.approx(means, rel=1e-6),
+        "epoch": epoch,
+        "judged_epoch": judged,
+    }
 
 
 def test_nothing_is_decided_before():

@@ -108,6 +108,30 @@ def test_burn_in_bounds():
         np.testing.assert_array_equal(v, [1, 0, 0, 0])
 
 
+def test_what_the_mentor_says_and_what_is_made_of_it():
+    """Two halves, which together are the whole."""
+    losses = tf.constant([0.0, 5.0, 5.0, 5.0, 0.1, 0.2])
+
+    def make():
+        return weighting.Weighting(
+            below,
+            loss_p_percentile=0.5,
+            burn_in_epoch=10,
+            example_dropout_rates="0.5, 100",
+        )
+
+    whole, halves = make(), make()
+    for epoch, total in ((3, 3.0), (60, None)):
+        v, q = whole.weigh(losses, epoch, SEED)
+        judged, q_of_halves = halves.judge(losses, epoch)
+        np.testing.assert_array_equal(judged, [1, 0, 0, 0, 1, 1])
+        np.testing.assert_array_equal(halves.schedule(judged, epoch, SEED), v)
+        assert q == q_of_halves
+        assert float(whole.moving_average) == float(halves.moving_average)
+        # In the burn-in all count alike, of which dropout leaves a half.
+        assert total in (None, float(tf.reduce_sum(v)))
+
+
 def test_the_moving_average_moves_during_burn_in():
     weigher = weighting.Weighting(below, burn_in_epoch=50)
     weigher.weigh(tf.constant([2.0, 2.0]), 0, SEED)

@@ -30,6 +30,7 @@ def make_loop(path, method=None, num_steps=12, **kwargs):
             num_steps=12,
             second_reweight=False,
             example_dropout_rates="0.25, 100",
+            num_ids=kwargs.pop("num_ids", digits.num_ids),
         )
         method.compile(optimizer.TF1Momentum(0.05))
     strategy = kwargs.pop("strategy", distribution.make_strategy("one_device"))
@@ -69,11 +70,32 @@ def test_a_resumed_run_ends_with_the_same_bytes(tmp_path):
     rows_again = second.run()
     expected, found = state_of(whole.method), state_of(second.method)
     assert [name for name, _ in expected] == [name for name, _ in found]
-    assert any("average" in name for name, _ in expected)
+    for part in ("average", "weight_sums"):
+        assert any(part in name for name, _ in expected)
     for (name, value), (_, again) in zip(expected, found):
         np.testing.assert_array_equal(value, again, err_msg=name)
     assert rows_again[-1]["test_accuracy"] == rows[-1]["test_accuracy"]
     assert [row["step"] for row in rows_again] == [5, 7, 10, 12]
+
+
+def test_a_run_from_before_weights_were_kept_goes_on(tmp_path):
+    whole = make_loop(tmp_path / "whole")
+    whole.run()
+    make_loop(tmp_path / "parts", num_steps=7, num_ids=None).run()
+    second = make_loop(tmp_path / "parts")
+    second.run()
+    for (name, value), (_, again) in zip(
+        state_of(whole.method), state_of(second.method)
+    ):
+        if name != "weight_sums":
+            np.testing.assert_array_equal(value, again, err_msg=name)
+    # Of the last five batches of 16, where two epochs meet.
+    assert 60 < len(second.method.evidence()["ids"]) <= 80
+    assert len(whole.method.evidence()["ids"]) == 150
+    # And what it has saved has its weights.
+    again = make_loop(tmp_path / "parts", num_steps=14)
+    again.run()
+    assert len(again.method.evidence()["ids"]) > 80
 
 
 def test_evaluations_after_the_checkpoint_are_made_again(tmp_path):

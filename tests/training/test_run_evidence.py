@@ -34,7 +34,10 @@ def test_perfect_evidence():
     }
 
 
-def test_evidence_on_a_part():
+@pytest.mark.parametrize(
+    "score", ["clean_probability", "agreement", "label_score"]
+)
+def test_evidence_on_a_part(score):
     manifest = make_manifest()
     wrong = manifest.given_labels != manifest.clean_labels
     rows = np.arange(0, 200, 3)
@@ -43,7 +46,9 @@ def test_evidence_on_a_part():
         {
             "ids": manifest.ids[rows],
             "is_label_issue": flagged,
-            "agreement": np.where(wrong[rows], 0.9, 0.1),
+            score: np.where(wrong[rows], 0.9, 0.1),
+            # More than there need be.
+            "mean_weight": np.where(wrong[rows], 0.0, 7.0),
         },
         manifest,
     )

@@ -132,7 +132,8 @@ def test_clear_leaves_what_is_not_the_runs(folder):
     folder.write_flags(FLAGS, "train.py")
     folder.write_results({})
     folder.append_metrics({"step": 1})
-    folder.manifest.write_bytes(b"manifest")
+    for path in (folder.manifest, folder.evidence, folder.tipping):
+        path.write_bytes(b"old")
     for path in (folder.best, folder.tensorboard):
         path.mkdir(parents=True)
         (path / "file").write_text("old")

@@ -42,7 +42,11 @@ class Method(keras.Model):
         student: the classifier, images -> logits [B, C].
         averages: shadow values of the student's trainable variables if
             `ema_decay` is positive, else None.
+        mean_weights: a `mean_weights.MeanWeights` if the method weighs
+            examples, else None.
     """
+
+    mean_weights = None
 
     def __init__(
         self,
@@ -148,17 +152,31 @@ class Method(keras.Model):
             return None
         return Stage(0, num_steps, data.batches, self.train_step)
 
+    @property
+    def evidence_variables(self):
+        """What is kept for `evidence` alone and decides nothing, a list."""
+        return [] if self.mean_weights is None else self.mean_weights.variables
+
     def evidence(self):
         """Returns what the method found out about the labels, or None.
 
         Returns:
             {ids: int64 [N], ascending; is_label_issue: bool [N], the labels
-            taken for wrong; and a score such as clean_probability: float32
-            [N] in [0, 1], high where a label is trusted}.
+            taken for wrong; and a score, clean_probability, agreement or
+            label_score: float32 [N] in [0, 1], high where a label is
+            trusted}; there may be more arrays [N].
         """
         return None
 
-    def checkpoint(self, evaluation_only=False):
+    def findings(self):
+        """Returns what else the method found out, for results.json.
+
+        Returns:
+            {name: numbers, lists or dictionaries of them}; here nothing.
+        """
+        return {}
+
+    def checkpoint(self, evaluation_only=False, evidence=True):
         """Returns a `tf.train.Checkpoint` of all that decides what follows.
 
         Keras's own tracking passes over variables kept in lists, so the
@@ -167,6 +185,8 @@ class Method(keras.Model):
 
         Args:
             evaluation_only: leave out what only training needs.
+            evidence: with the mean weights, if the method keeps any; without
+                them it restores what was saved before it did.
         """
         groups = {
             "step": [self.step],
@@ -174,11 +194,14 @@ class Method(keras.Model):
             "averages": self.averages or [],
         }
         if not evaluation_only:
-            named = {id(v) for group in groups.values() for v in group}
+            kept = self.evidence_variables
+            named = {id(v) for group in [*groups.values(), kept] for v in group}
             groups["state"], groups["optimizer"] = (
                 [v for v in variables if id(v) not in named]
                 for variables in (self.variables, self.optimizer.variables)
             )
+            if kept and evidence:
+                groups["evidence"] = kept
         return tf.train.Checkpoint(
             **{name: [v.value for v in group] for name, group in groups.items()}
         )

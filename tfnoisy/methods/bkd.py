@@ -249,6 +249,10 @@ class BKD(base.Method):
             "agreement": tf.reduce_mean(q),
         }
 
+    def findings(self):
+        """Returns the tipping curve, see `tipping.TippingPoint`."""
+        return self.tipping_point.findings()
+
     def evidence(self):
         """Returns what is said of the labels, see `tipping.TippingPoint`."""
         return self.tipping_point.evidence()

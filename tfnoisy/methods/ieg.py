@@ -28,7 +28,7 @@ without a second-order graph, and ce_factor or the moving average may be 0.
 
 import tensorflow as tf
 
-from tfnoisy.methods import base, look_ahead, mixing
+from tfnoisy.methods import base, look_ahead, mean_weights, mixing
 
 
 def normalise_logits(logits):
@@ -156,6 +156,7 @@ class IEG(look_ahead.LookAheadMethod):
         consistency_factor=20.0,
         grad_eps_init=0.9,
         label_path=True,
+        num_ids=None,
         **kwargs,
     ):
         """Makes the method; names and defaults are the original's flags.
@@ -167,6 +168,8 @@ class IEG(look_ahead.LookAheadMethod):
             grad_eps_init: lambda^0, the initial share of the given label.
             label_path: whether the look-ahead sees that g depends on theta;
                 without it some labels are chosen differently.
+            num_ids: the largest example id plus one, to keep each example's
+                mean weight; None to keep none.
             **kwargs: as for `look_ahead.LookAheadMethod`.
         """
         super().__init__(student, **kwargs)
@@ -174,13 +177,17 @@ class IEG(look_ahead.LookAheadMethod):
         self.consistency_factor = consistency_factor
         self.grad_eps_init = grad_eps_init
         self.label_path = label_path
+        self.mean_weights = mean_weights.MeanWeights(
+            num_ids, ("mean_weight", "helpful", "kept_label")
+        )
 
     def train_step(self, batch):
         """One step.
 
         Args:
             batch: {images [B, H, W, C], images_strong [B, H, W, C], labels
-                [B], probe_images [B', H, W, C], probe_labels [B']}.
+                [B], probe_images [B', H, W, C], probe_labels [B']}, and
+                perhaps ids [B].
 
         Returns:
             Scalars: loss, accuracy (on the given labels), net_loss, xe_loss,
@@ -203,6 +210,8 @@ class IEG(look_ahead.LookAheadMethod):
         )
         weights = look_ahead.example_weights(weight_gradient)
         keep = chosen_labels(keep_gradient)
+        size = tf.cast(tf.size(weights), weights.dtype)
+        self.mean_weights.record(batch, size * weights, tf.sign(weights), keep)
 
         mixed_images, mixed_labels = self.mix_with_probe(views, pseudo, probe)
         with tape:
@@ -233,6 +242,17 @@ class IEG(look_ahead.LookAheadMethod):
             "kept_labels": tf.reduce_mean(keep),
             "weight_sum": tf.reduce_sum(weights),
         }
+
+    def evidence(self):
+        """Returns the means of the coefficients, see `MeanWeights.evidence`.
+
+        A visit speaks for a label by halves: if omega* is positive, `helpful`,
+        and if lambda* is 1, `kept_label`.  How large omega* is says less: late
+        in training it is the wrong labels, which are not fitted, that have
+        large gradients.  `mean_weight` is that of B omega*, of which the mean
+        over a batch is 1.
+        """
+        return self.mean_weights.evidence("helpful", "kept_label")
 
     def coefficient_gradients(self, tape, views, logits, labels, probe):
         """Returns (dM/domega [B], dM/dlambda [B]), M and the probe's logits.

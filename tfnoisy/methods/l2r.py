@@ -17,28 +17,33 @@ evaluated.  Deviations: none in the mathematics.
 
 import tensorflow as tf
 
-from tfnoisy.methods import base, look_ahead
+from tfnoisy.methods import base, look_ahead, mean_weights
 
 
 class L2R(look_ahead.LookAheadMethod):
     """Trains the student on losses that are weighed anew at every step."""
 
-    def __init__(self, student, *, meta_momentum=0.0, **kwargs):
+    def __init__(self, student, *, meta_momentum=0.0, num_ids=None, **kwargs):
         """Makes the method.
 
         Args:
             student: a built `keras.Model`, images -> logits.
             meta_momentum: mu'; the original's look-ahead has none.
+            num_ids: the largest example id plus one, to keep each example's
+                mean weight; None to keep none.
             **kwargs: as for `look_ahead.LookAheadMethod`.
         """
         super().__init__(student, meta_momentum=meta_momentum, **kwargs)
+        self.mean_weights = mean_weights.MeanWeights(
+            num_ids, ("mean_weight", "helpful")
+        )
 
     def train_step(self, batch):
         """One step.
 
         Args:
             batch: {images [B, H, W, C], labels [B], probe_images
-                [B', H, W, C], probe_labels [B']}.
+                [B', H, W, C], probe_labels [B']}, and perhaps ids [B].
 
         Returns:
             Scalars: loss, accuracy (on the given labels), meta_loss,
@@ -64,6 +69,8 @@ class L2R(look_ahead.LookAheadMethod):
             at_zero=True,
         )
         weights = look_ahead.example_weights(gradient)
+        size = tf.cast(tf.size(weights), weights.dtype)
+        self.mean_weights.record(batch, size * weights, tf.sign(weights))
         with tape:
             loss = weighted_loss([logits], weights)
             loss += tf.cast(self.decay_loss(), loss.dtype)
@@ -76,3 +83,13 @@ class L2R(look_ahead.LookAheadMethod):
             "zero_weights": 1.0 - tf.reduce_mean(tf.sign(weights)),
             "weight_sum": tf.reduce_sum(weights),
         }
+
+    def evidence(self):
+        """Returns the means of the weights, see `MeanWeights.evidence`.
+
+        A visit speaks for a label if the weight is positive, `helpful`: a step
+        along its gradient lowers the loss on the trusted images.  How large
+        the weight is says less, as examples that are fitted have small ones:
+        `mean_weight` is that of B w*, of which the mean over a batch is 1.
+        """
+        return self.mean_weights.evidence("helpful")

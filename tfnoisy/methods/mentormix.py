@@ -30,7 +30,7 @@ and partners from its own batch, and the moving averages are the mean of theirs.
 
 import tensorflow as tf
 
-from tfnoisy.methods import base, mixing, weighting
+from tfnoisy.methods import base, mean_weights, mixing, weighting
 
 
 def partner_logits(weights):
@@ -91,6 +91,7 @@ class MentorMix(base.Method):
         soft_lambda=False,
         weight_decay=0.0002,
         ema_decay=0.9999,
+        num_ids=None,
         **kwargs,
     ):
         """Makes the method; names and defaults are the original's flags.
@@ -107,6 +108,8 @@ class MentorMix(base.Method):
             soft_lambda: the paper's mixing coefficient.
             weight_decay: used only without the second weighting.
             ema_decay: of the weights that are evaluated.
+            num_ids: the largest example id plus one, to keep each example's
+                mean weight; None to keep none.
             **kwargs: as for `base.Method`.
         """
         super().__init__(
@@ -131,12 +134,14 @@ class MentorMix(base.Method):
             for name in ("individual", "mixed")
         )
         self.utilisation = weighting.Utilisation()
+        self.mean_weights = mean_weights.MeanWeights(num_ids)
 
     def train_step(self, batch):
         """One step, in the order of the paper's algorithm 1.
 
         Args:
-            batch: {images [B, H, W, C], labels [B] or [B, C]}, or the pair.
+            batch: {images [B, H, W, C], labels [B] or [B, C]}, or the pair; in
+                the dictionary perhaps ids [B].
 
         Returns:
             Scalars: loss (with decay), mixed_loss (without), accuracy (of the
@@ -148,8 +153,10 @@ class MentorMix(base.Method):
 
         logits = self.forward_untracked(images)
         losses = base.cross_entropy(labels, logits)
-        v, q = self.weigh_individual.weigh(
-            losses, epoch, self.draw_seed("dropout")
+        judged, q = self.weigh_individual.judge(losses, epoch)
+        self.mean_weights.record(batch, judged)
+        v = self.weigh_individual.schedule(
+            judged, epoch, self.draw_seed("dropout")
         )
         mixed_images, mixed_labels = self.sample_and_mix(images, labels, v)
 
@@ -182,6 +189,14 @@ class MentorMix(base.Method):
             ),
             "weight_sum": tf.reduce_sum(v),
         }
+
+    def evidence(self):
+        """Returns the mentor's mean weights, see `MeanWeights.evidence`.
+
+        They are of its own, in [0, 1], before burn-in and example dropout,
+        which do not look at the label.
+        """
+        return self.mean_weights.evidence("mean_weight")
 
     def sample_and_mix(self, images, labels, weights):
         """Returns the mixed batch, a constant; alpha <= 0 returns the batch.

@@ -17,7 +17,7 @@ its own percentile, and the moving average is the mean of theirs.
 
 import tensorflow as tf
 
-from tfnoisy.methods import base, weighting
+from tfnoisy.methods import base, mean_weights, weighting
 
 
 class MentorNet(base.Method):
@@ -34,6 +34,7 @@ class MentorNet(base.Method):
         fixed_epoch_after_burn_in=False,
         loss_moving_average_decay=0.5,
         example_dropout_rates="0.5, 17, 0.05, 78, 1.0, 5",
+        num_ids=None,
         **kwargs,
     ):
         """Makes the method; arguments as in google/mentornet's flags.
@@ -47,6 +48,8 @@ class MentorNet(base.Method):
             fixed_epoch_after_burn_in: for the data-driven mentor.
             loss_moving_average_decay: of the percentile.
             example_dropout_rates: see `weighting.dropout_schedule`.
+            num_ids: the largest example id plus one, to keep each example's
+                mean weight; None to keep none.
             **kwargs: as for `base.Method`.
         """
         super().__init__(student, **kwargs)
@@ -61,12 +64,14 @@ class MentorNet(base.Method):
             example_dropout_rates=example_dropout_rates,
         )
         self.utilisation = weighting.Utilisation()
+        self.mean_weights = mean_weights.MeanWeights(num_ids)
 
     def train_step(self, batch):
         """One update.
 
         Args:
-            batch: {images [B, H, W, C], labels [B] or [B, C]}, or the pair.
+            batch: {images [B, H, W, C], labels [B] or [B, C]}, or the pair; in
+                the dictionary perhaps ids [B].
 
         Returns:
             Scalars: loss, accuracy, data_util, percentile, moving_average,
@@ -77,11 +82,13 @@ class MentorNet(base.Method):
         with tf.GradientTape() as tape:
             logits = self.student(images, training=True)
             losses = base.cross_entropy(labels, logits)
-            v, q = self.weighting.weigh(
-                losses, epoch, self.draw_seed("dropout")
+            judged, q = self.weighting.judge(losses, epoch)
+            v = self.weighting.schedule(
+                judged, epoch, self.draw_seed("dropout")
             )
             share = tf.reduce_mean(v)
             loss = tf.reduce_mean(v * losses) + self.decay_loss() * share
+        self.mean_weights.record(batch, judged)
         data_util = self.utilisation.count(v, self.step)
         self.minimize(loss, tape)
         return {
@@ -94,3 +101,11 @@ class MentorNet(base.Method):
             ),
             "weight_sum": tf.reduce_sum(v),
         }
+
+    def evidence(self):
+        """Returns the mentor's mean weights, see `MeanWeights.evidence`.
+
+        They are of its own, in [0, 1], before burn-in and example dropout,
+        which do not look at the label.
+        """
+        return self.mean_weights.evidence("mean_weight")

@@ -178,6 +178,25 @@ class TippingPoint(keras.layers.Layer):
         """Returns m_0, m_1, ... of the epochs that have ended, float64."""
         return read(self.means)[: read(self.epochs)]
 
+    def findings(self):
+        """Returns the curve and what it decided, for results.json.
+
+        Returns:
+            {tipping: {confidence: m_0, m_1, ..., floats; epoch: e* or None;
+            judged_epoch: the epoch that labels are judged by, or None}}.
+        """
+        epoch, judged = (
+            int(read(variable))
+            for variable in (self.epoch, self.evidence_epoch)
+        )
+        return {
+            "tipping": {
+                "confidence": self.curve().tolist(),
+                "epoch": epoch if epoch >= 0 else None,
+                "judged_epoch": judged if judged >= 0 else None,
+            }
+        }
+
     def evidence(self):
         """Returns what is said of the labels, None before that.
 

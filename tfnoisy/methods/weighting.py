@@ -184,9 +184,25 @@ class Weighting(keras.layers.Layer):
             (v, q): weights [B] and the batch's percentile; no gradient
             flows through either.
         """
+        v, q = self.judge(losses, epoch)
+        return self.schedule(v, epoch, seed), q
+
+    def judge(self, losses, epoch):
+        """Updates the moving average and asks the mentor, one half of `weigh`.
+
+        Burn-in and example dropout, which do not look at the losses, are the
+        other.
+
+        Args:
+            losses: float32 [B].
+            epoch: e, int32 scalar in 0..99.
+
+        Returns:
+            (v, q): the mentor's weights [B] and the batch's percentile,
+            constants.
+        """
         losses = tf.stop_gradient(losses)
-        if self.fixed_epoch_after_burn_in:
-            epoch = tf.minimum(epoch, self.burn_in_epoch)
+        epoch = self._epoch_seen(epoch)
         q = loss_percentile(losses, self.loss_p_percentile)
         decay = self.moving_average_decay
         m = decay * self.moving_average + (1.0 - decay) * q
@@ -194,12 +210,31 @@ class Weighting(keras.layers.Layer):
         epochs = tf.fill(tf.shape(losses), epoch)
         labels = tf.zeros_like(epochs)
         v = self._mentor[0](losses, losses - m, labels, epochs)
-        # In the original's order: burn-in, then dropout, which can undo it.
-        v = tf.where(epoch < self.burn_in_epoch - 1, tf.ones_like(v), v)
+        return tf.stop_gradient(v), q
+
+    def schedule(self, weights, epoch, seed):
+        """Returns the weights that are trained with, [B].
+
+        In the original's order: burn-in, then dropout, which can undo it.
+
+        Args:
+            weights: v of `judge`, [B].
+            epoch: e, int32 scalar in 0..99.
+            seed: [2], for the example dropout.
+        """
+        epoch = self._epoch_seen(epoch)
+        v = tf.where(
+            epoch < self.burn_in_epoch - 1, tf.ones_like(weights), weights
+        )
         if any(self.dropout_rates):
             rate = tf.gather(tf.constant(self.dropout_rates, tf.float64), epoch)
             v = drop_examples(v, rate, seed)
-        return tf.stop_gradient(v), q
+        return v
+
+    def _epoch_seen(self, epoch):
+        if self.fixed_epoch_after_burn_in:
+            return tf.minimum(epoch, self.burn_in_epoch)
+        return epoch
 
 
 class Utilisation(keras.layers.Layer):

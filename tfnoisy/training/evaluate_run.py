@@ -18,7 +18,17 @@ from tfnoisy.training import (
 
 
 class RunEvaluator:
-    """Evaluates the checkpoints of one run on one split."""
+    """Evaluates the checkpoints of one run on one split.
+
+    Attributes:
+        folder: the `RunFolder`.
+        recorded: {flag name: value as text} of the run.
+        options: the run's `DataOptions`.
+        dataset: the split, an `ImageDataset`.
+        augmentation: the run's views of it.
+        method: a `methods.base.Method`, with the weights of the checkpoint
+            that was restored last.
+    """
 
     def __init__(
         self, checkpoint_dir, split_name="test", batch_size=25, overrides=None
@@ -50,7 +60,7 @@ class RunEvaluator:
                 "whole, as the run saw it; say train"
             )
         # The manifest tells all of the noise.
-        options = run_data.DataOptions.from_flags(
+        self.options = options = run_data.DataOptions.from_flags(
             {
                 **self.recorded,
                 **overrides,
@@ -65,15 +75,18 @@ class RunEvaluator:
             self.dataset = run_data.load_split(options, split_name)
             labels = self.dataset.clean_labels
         shape = self.dataset.images.shape[1:]
-        networks = [
-            registry.build(
-                self.recorded["studentnet"], self.dataset.num_classes, shape
-            )
-            for _ in range(self.folder.networks())
-        ]
         self.augmentation = standard.get(
             options.augment, shape, self.dataset.mirror
         )
+        networks = [
+            # Whatever its first weights were: the checkpoint has its last.
+            registry.build(
+                self.recorded["studentnet"],
+                self.dataset.num_classes,
+                self.augmentation.view_shape or shape,
+            )
+            for _ in range(self.folder.networks())
+        ]
         self.method = base.Method(
             networks[0] if len(networks) == 1 else pair.Pair(*networks),
             ema_decay=float(self.recorded.get("ema_decay", 0.0)),
@@ -93,7 +106,8 @@ class RunEvaluator:
         folder = self.folder.best if best else self.folder.checkpoints
         return tf.train.latest_checkpoint(str(folder))
 
-    def _restore(self, checkpoint):
+    def restore(self, checkpoint):
+        """Gives the method the weights of a checkpoint, by its path."""
         saved = self.method.checkpoint(evaluation_only=True)
         saved.restore(checkpoint).assert_existing_objects_matched()
 
@@ -103,12 +117,17 @@ class RunEvaluator:
         Raises:
             UserError: if there is no checkpoint.
         """
-        self._restore(self._checkpoint())
+        self.restore(self.checkpoint())
         return evaluation.predict_logits(
             self.method, self.dataset, self.augmentation
         )
 
-    def _checkpoint(self, best=False):
+    def checkpoint(self, best=False):
+        """Returns `latest`.
+
+        Raises:
+            UserError: if there is none.
+        """
         checkpoint = self.latest(best)
         if checkpoint is None:
             raise errors.UserError(
@@ -119,7 +138,7 @@ class RunEvaluator:
 
     def __call__(self, checkpoint):
         """Returns {step, accuracy, top5, loss, weights} of a checkpoint."""
-        self._restore(checkpoint)
+        self.restore(checkpoint)
         return {
             "step": int(self.method.step),
             **self._evaluate(),
@@ -136,7 +155,7 @@ class RunEvaluator:
         Raises:
             UserError: if there is no such checkpoint.
         """
-        checkpoint = self._checkpoint(best)
+        checkpoint = self.checkpoint(best)
         if step:
             checkpoint = f"{checkpoint.rpartition('-')[0]}-{step}"
             if not pathlib.Path(f"{checkpoint}.index").exists():
@@ -227,8 +246,7 @@ def find_run(checkpoint_dir):
         if folder.read_flags() is not None:
             return folder
     raise errors.UserError(
-        f"--checkpoint_dir={checkpoint_dir} is no run folder of tfnoisy (it "
-        "has no flags.flags)"
+        f"{checkpoint_dir} is no run folder of tfnoisy (it has no flags.flags)"
     )
 
 

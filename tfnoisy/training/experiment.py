@@ -16,7 +16,7 @@ import tensorflow as tf
 
 import tfnoisy
 from tfnoisy import errors, output_file
-from tfnoisy.nets import registry
+from tfnoisy.nets import applications, registry
 from tfnoisy.noise import manifest as noise_manifest
 from tfnoisy.training import (
     distribution,
@@ -43,6 +43,8 @@ class Experiment(run_data.DataOptions):
         make_method: (build, Budget) -> compiled `methods.base.Method`;
             build(k) returns the k-th student with its initial weights.
         studentnet: the name of a network, see `nets.registry`.
+        pretrained: its weights to begin with, see `nets.applications`; None
+            for random ones.
         batch_size: examples per step and replica.
         max_number_of_steps: T, unless `num_epochs` is set.
         num_epochs: passes over the training data, 0 for none.
@@ -69,6 +71,7 @@ class Experiment(run_data.DataOptions):
     make_method: Callable
     studentnet: str
     train_log_dir: str
+    pretrained: str | None = None
     batch_size: int = 128
     max_number_of_steps: int = 100000
     num_epochs: float = 0.0
@@ -135,13 +138,17 @@ def run(experiment):
     replicas = strategy.num_replicas_in_sync
     budget = _budget(experiment, data.train, replicas)
 
+    view_shape = data.augmentation.view_shape or data.train.images.shape[1:]
+    pretrained = _pretrained(experiment, folder, data.augmentation)
+
     def build(index=0):
         return registry.build(
             experiment.studentnet,
             data.train.num_classes,
-            data.train.images.shape[1:],
+            view_shape,
             # Two networks of a run never begin as those of two runs do.
             seed=experiment.seed + index * _BETWEEN_SEEDS,
+            pretrained=pretrained,
         )
 
     with strategy.scope():
@@ -169,6 +176,7 @@ def run(experiment):
     print(data.manifest.describe(), file=sys.stderr)
     history = loop.run()
     results = _results(experiment, method, budget, data, history)
+    results |= method.findings()
     evidence = method.evidence()
     if evidence:
         output_file.write(folder.evidence, run_evidence.to_bytes(evidence))
@@ -176,6 +184,24 @@ def run(experiment):
     results["extended_from"] = folder.extended_from()
     folder.write_results(results)
     return results
+
+
+def _pretrained(experiment, folder, augmentation):
+    """Returns the weights to begin with, or None.
+
+    A run that goes on takes those of its checkpoint.
+    """
+    resumed = tf.train.latest_checkpoint(str(folder.checkpoints))
+    if not experiment.pretrained or (resumed and not experiment.overwrite):
+        return None
+    if augmentation.statistics is None:
+        raise errors.UserError(
+            f"--pretrained={experiment.pretrained} does not go with --augment="
+            f"{augmentation.name}, which standardises each image by itself"
+        )
+    return applications.Pretrained(
+        experiment.pretrained, *augmentation.statistics
+    )
 
 
 def _budget(experiment, train, replicas):

@@ -179,12 +179,24 @@ class Loop:
                 )
             return
         try:
-            self.checkpoint.restore(latest).assert_consumed()
+            self._checkpoint_as(latest).restore(latest).assert_consumed()
         except Exception as error:  # TensorFlow raises half a dozen kinds.
             raise errors.UserError(
                 f"the checkpoint {latest} is damaged or of another network; "
                 "begin anew with --overwrite"
             ) from error
+
+    def _checkpoint_as(self, path):
+        """Returns the method's checkpoint with the groups that this one has.
+
+        Those of runs from before methods kept mean weights lack them: they
+        begin at this step, and nothing else depends on them.
+        """
+        names = [name for name, _ in tf.train.list_variables(path)]
+        saved = any(name.startswith("evidence/") for name in names)
+        if saved or not self.method.evidence_variables:
+            return self.checkpoint
+        return self.method.checkpoint(evidence=False)
 
     def _step_of_method(self):
         return int(tf.convert_to_tensor(self.method.step.value))

@@ -13,7 +13,7 @@ from sklearn import metrics
 from tfnoisy.methods import trust
 
 # What ranks the labels, high where one is trusted.
-_SCORES = ("clean_probability", "agreement")
+_SCORES = ("clean_probability", "agreement", "label_score")
 
 
 def to_bytes(evidence):

@@ -5,6 +5,7 @@ noise_manifest.npz  which labels were wrong
 metrics.jsonl       a line per evaluation
 results.json        at the end, and only then
 evidence.npz        what the method found out about the labels, if it does
+tipping.png         BKD's: the curve that told when to judge them
 checkpoints/        the last ones, and `best/` if data were held out
 tensorboard/        events
 """
@@ -35,6 +36,7 @@ class RunFolder:
         self.metrics = self.path / "metrics.jsonl"
         self.results = self.path / "results.json"
         self.evidence = self.path / "evidence.npz"
+        self.tipping = self.path / "tipping.png"
         self.checkpoints = self.path / "checkpoints"
         self.best = self.checkpoints / "best"
         self.tensorboard = self.path / "tensorboard"
@@ -60,6 +62,7 @@ class RunFolder:
         for file in (
             self.results,
             self.evidence,
+            self.tipping,
             self.metrics,
             self.manifest,
             self.flags,

@@ -1,0 +1,106 @@
+"""The mean weight of each example over its last visits: evidence on its label.
+
+A method that weighs examples says at every step how far it trusts the labels
+of one batch.  One such word is noisy (it depends on the view, on the rest of
+the batch and on the step), and the first ones come from a network that knows
+nothing; what tells of a label is the mean over the last visits:
+
+    s_i <- d s_i + w_i,   n_i <- d n_i + 1,   mean_i = s_i / n_i
+
+an exponential moving mean with d = 0.9, of some ten visits, which for an
+example seen k times is unbiased by the factor (1 - d^k) / (1 - d) = n_i.
+
+A visit adds w_i - (1 - d) s_i to the sum, whatever else a step visits, and
+replicas add their visits up: an example that comes twice in a step (two epochs
+may meet in a batch) has a weighted mean of its weights none the less.
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+DECAY = 0.9
+
+
+class MeanWeights(keras.layers.Layer):
+    """Moving means of the numbers that a method gives to each example.
+
+    Attributes:
+        sums: float32 [num_ids, 1 + K], by id: n_i, then s_i of each number;
+            None if nothing is kept.
+    """
+
+    def __init__(self, num_ids, names=("mean_weight",)):
+        """Makes the variable.
+
+        Args:
+            num_ids: the largest example id plus one; None to keep nothing.
+            names: of the K numbers.
+        """
+        super().__init__(name="mean_weights")
+        self.names = tuple(names)
+        self.sums = None
+        if num_ids is not None:
+            self.sums = self.add_weight(
+                shape=(num_ids, 1 + len(self.names)),
+                initializer="zeros",
+                dtype="float32",
+                trainable=False,
+                aggregation="sum",
+                name="weight_sums",
+            )
+        self.built = True
+
+    def record(self, batch, *values):
+        """Adds a replica's batch, if it has ids and means are kept.
+
+        Args:
+            batch: as a method's `train_step` takes it; {ids: int64 [B], ...}
+                is heeded, a batch without ids is not.
+            *values: the K numbers of each example, each [B].
+        """
+        kept = self.sums is not None
+        if not kept or not isinstance(batch, dict) or "ids" not in batch:
+            return
+        ids = batch["ids"]
+        visits = tf.stack([tf.ones_like(values[0]), *values], -1)
+        # As long as the batch, not as the data: a step must not grow with it.
+        faded = (1.0 - DECAY) * tf.gather(self.sums.value, ids)
+        change = tf.cast(tf.stop_gradient(visits), faded.dtype) - faded
+        self.sums.value.scatter_add(tf.IndexedSlices(change, ids))
+
+    def evidence(self, *votes):
+        """Returns what the means say of the labels, None before a visit.
+
+        Args:
+            *votes: names of numbers that lie in [0, 1]: how far one visit
+                speaks for the given label.
+
+        Returns:
+            `means`, and {label_score: float32 [N] in [0, 1], the mean of
+            those numbers; is_label_issue: bool [N], below one half}.
+        """
+        means = self.means()
+        if means is None:
+            return None
+        score = np.mean([means[name] for name in votes], axis=0)
+        return {**means, "label_score": score, "is_label_issue": score < 0.5}
+
+    def means(self):
+        """Returns the means of the examples visited so far, None if none was.
+
+        Returns:
+            {ids: int64 [N], ascending; and by each name: float32 [N]}.
+        """
+        if self.sums is None:
+            return None
+        count, *sums = np.moveaxis(
+            tf.convert_to_tensor(self.sums.value).numpy(), -1, 0
+        )
+        ids = np.flatnonzero(count)
+        if not len(ids):
+            return None
+        return {
+            "ids": ids,
+            **{name: s[ids] / count[ids] for name, s in zip(self.names, sums)},
+        }
