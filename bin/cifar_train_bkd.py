@@ -124,7 +124,7 @@ def make_method(build, budget):
         detached=FLAGS.detached,
         fallback=FLAGS.fallback,
         clean_test_freq=FLAGS.clean_test_freq,
-        **trainer_flags.pair_arguments(build, budget),
+        **trainer_flags.pair_arguments(build, budget, int(FLAGS.num_epochs)),
     )
     return trainer_flags.compiled(method, FLAGS.learning_rate)
 

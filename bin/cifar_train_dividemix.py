@@ -153,7 +153,9 @@ def make_method(build, budget):
         confidence_penalty=FLAGS.confidence_penalty,
         pseudo_label_mode=FLAGS.pseudo_label_mode,
         mix_unlabelled=FLAGS.mix_unlabelled,
-        **trainer_flags.pair_arguments(build, budget),
+        **trainer_flags.pair_arguments(
+            build, budget, int(FLAGS.num_epochs) + 1
+        ),
     )
     return trainer_flags.compiled(method, FLAGS.learning_rate)
 

@@ -12,6 +12,7 @@ from absl import flags
 
 from tfnoisy import errors
 from tfnoisy.augment import standard
+from tfnoisy.datasets import tfds_source
 from tfnoisy.nets import mentornet as mentornet_net
 from tfnoisy.nets import pair
 from tfnoisy.training import (
@@ -259,10 +260,10 @@ def define_original(*, num_epochs_per_decay):
 def define_pair():
     """Defines what the trainers of two networks share."""
     flags.DEFINE_integer(
-        "lr_drop_epoch", 150, "The first epoch of the lower learning rate.", 0
-    )
-    flags.DEFINE_float(
-        "lr_drop_factor", 0.1, "What the learning rate is multiplied by.", 0.0
+        "lr_drop_epoch",
+        150,
+        "The first epoch of the lower learning rate, unless --lr_drops.",
+        lower_bound=0,
     )
 
 
@@ -270,28 +271,33 @@ def settle_pair(views):
     """Sets what the trainers of two networks derive from the data set.
 
     Args:
-        views: `dividemix` or `bkd`, whose views CIFAR is trained with.
+        views: `dividemix` or `bkd`, whose views a data set is trained with if
+            the original had any for it.
     """
-    augment = "standard"
-    if FLAGS.dataset_name.startswith("cifar"):
-        number = 100 if FLAGS.dataset_name.startswith("cifar100") else 10
-        augment = f"{views}_cifar{number}"
+    name = tfds_source.base_name(FLAGS.dataset_name)
+    augment = f"{views}_{'cifar10' if name == 'cifar10_n' else name}"
+    if augment not in standard.names():
+        augment = "standard"
     suit({"augment": augment, "weight_decay": 5e-4})
 
 
-def pair_arguments(build, budget):
+def pair_arguments(build, budget, num_epochs):
     """Returns the arguments that both methods of two networks have.
 
     Args:
         build: k -> the k-th network.
         budget: an `experiment.Budget`.
+        num_epochs: the epochs of the whole training.
     """
+    drops = [FLAGS.lr_drop_epoch]
+    if FLAGS.lr_drops:
+        drops = [round(share * num_epochs) for share in _lr_drops()]
     return {
         "student": pair.Pair(build(0), build(1)),
         "num_ids": budget.num_ids,
         "lr": FLAGS.learning_rate,
-        "lr_drop_epoch": FLAGS.lr_drop_epoch,
-        "lr_drop_factor": FLAGS.lr_drop_factor,
+        "lr_drop_epochs": drops,
+        "lr_drop_factor": FLAGS.learning_rate_decay_factor,
         **method_arguments(),
     }
 
@@ -386,6 +392,20 @@ def schedule(budget, otherwise):
     """
     if not FLAGS.lr_drops:
         return otherwise()
+    return schedules.drops(
+        FLAGS.learning_rate,
+        FLAGS.learning_rate_decay_factor,
+        _lr_drops(),
+        budget.num_steps,
+    )
+
+
+def _lr_drops():
+    """Returns --lr_drops as numbers.
+
+    Raises:
+        UserError: if they are no increasing fractions.
+    """
     try:
         fractions = [float(word) for word in FLAGS.lr_drops]
     except ValueError:
@@ -393,12 +413,8 @@ def schedule(budget, otherwise):
             f"--lr_drops={','.join(FLAGS.lr_drops)}: fractions of the training "
             "such as 0.5,0.75"
         ) from None
-    return schedules.drops(
-        FLAGS.learning_rate,
-        FLAGS.learning_rate_decay_factor,
-        fractions,
-        budget.num_steps,
-    )
+    schedules.check_fractions(fractions)
+    return fractions
 
 
 def settle_original():

@@ -189,7 +189,7 @@ DIVIDEMIX_EVERYWHERE = {
     "reg_covar": 5e-4,
     "num_epochs": 300.0,
     "lr_drop_epoch": 150,
-    "lr_drop_factor": 0.1,
+    "learning_rate_decay_factor": 0.1,
     "mix_unlabelled": True,
     "pseudo_label_mode": "train",
 }

@@ -54,3 +54,14 @@ def test_the_methods_of_two_networks():
     assert all(row["ratio"] > 0 for row in rows)
     assert rows[0]["evaluation_seconds"] > 0
     assert rows[0]["mixed_update_seconds"] > 0
+
+
+def test_what_is_served():
+    rows = run("--suite=serving", "--studentnet=small_cnn", "--repeats=2")
+    assert {row["suite"] for row in rows} == {"serving"}
+    assert [(row["through"], row["batch_size"]) for row in rows] == [
+        (through, size)
+        for through in ("c_loader", "grpc")
+        for size in (1, 8, 64)
+    ] + [("keras", 64)]
+    assert rows[-1]["loader_overhead"] > -1

@@ -23,7 +23,7 @@ def small(path, **flags):
     return [f"--{name}={value}" for name, value in values.items()]
 
 
-DIVIDEMIX = {"num_epochs": 3, "warm_up": 2}
+DIVIDEMIX = {"num_epochs": 3, "warm_up": 2, "lr_drops": "0.25,0.75"}
 BKD = {"n_epoch": 7, "batch_size": 32, "clean_test_freq": 3}
 
 
@@ -61,6 +61,9 @@ def test_dividemix_trains_whole_epochs(dividemix):
     rows = rows_of(dividemix)
     assert len(rows) == 4
     assert [row["step"] for row in rows[:2]] == [16, 32]
+    # Fractions of four epochs, whatever their lengths.
+    rates = [row["learning_rate"] for row in rows]
+    assert rates == pytest.approx([0.05, 0.005, 0.005, 0.0005])
     assert rows[-1]["step"] == results["steps"] <= 32 + 2 * 2 * 15
     assert results["detection"]["examples"] == 240
     assert 0.3 < results["detection"]["auc"] <= 1

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from tfnoisy import errors
 from tfnoisy.bin import command_line
 
 # Every case is a command line; what it is to do is the flag --act.
@@ -166,6 +167,10 @@ def test_native_messages_are_kept_back_unless_something_fails(capfd):
         os.write(2, b"greetings\n")
     os.write(2, b"after\n")
     assert capfd.readouterr().err == "after\n"
+    with pytest.raises(errors.UserError), command_line.quiet_stderr():
+        os.write(2, b"cannot load\n")
+        raise errors.UserError("--model_dir=a is no model")
+    assert capfd.readouterr().err == ""
     with pytest.raises(ImportError), command_line.quiet_stderr():
         os.write(2, b"libcuda is missing\n")
         raise ImportError

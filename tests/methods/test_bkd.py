@@ -416,7 +416,7 @@ def test_an_epoch_is_a_pass_with_a_short_last_batch():
 def test_rate_and_evaluations():
     seen = []
     method = compiled(
-        n_epoch=5, lr_drop_epoch=2, lr_drop_factor=0.5, clean_test_freq=3
+        n_epoch=5, lr_drop_epochs=[2], lr_drop_factor=0.5, clean_test_freq=3
     )
 
     def on_epoch(stage):
@@ -659,7 +659,7 @@ def test_defaults_are_the_originals():
     method = bkd.BKD(compiled().student, num_ids=4)
     assert method.alphas == (0.30, 0.45, 0.55, 0.70)
     assert method.lr == 0.02 and method.n_epoch == 300
-    assert method.lr_drop_epoch == 150 and method.lr_drop_factor == 0.1
+    assert method.lr_drop_epochs == (150,) and method.lr_drop_factor == 0.1
     assert method.weight_decay == 5e-4 and method.clean_test_freq == 10
     assert method.tipping_point.otsu == "released" and not method.detached
     assert method.evaluated_weights == "raw"

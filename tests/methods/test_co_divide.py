@@ -202,12 +202,15 @@ def test_training_may_end_in_an_epoch():
 
 
 def test_the_learning_rate_drops():
-    method = compiled(Scripted, losses=two_heaps, lr=0.3, lr_drop_epoch=1)
+    method = compiled(
+        Scripted, losses=two_heaps, lr=0.3, lr_drop_epochs=[1, 2]
+    )
     rates = [
         float(method.optimizer.learning_rate)
-        for _ in itertools.islice(stages_of(method, data_of()), 4)
+        for _ in itertools.islice(stages_of(method, data_of()), 6)
     ]
-    np.testing.assert_allclose(rates, [0.3, 0.3, 0.03, 0.03], rtol=1e-6)
+    expected = [0.3, 0.3, 0.03, 0.03, 0.003, 0.003]
+    np.testing.assert_allclose(rates, expected, rtol=1e-6)
 
 
 def collected(batches, count):

@@ -509,7 +509,7 @@ def test_defaults_are_the_originals():
         5e-4,
     )
     assert (method.warm_up, method.num_epochs) == (10, 300)
-    assert method.lr_drop_epoch == 150
+    assert method.lr_drop_epochs == (150,)
     assert method.reg_covar == 5e-4
     assert method.pseudo_label_mode == "train"
     assert not method.confidence_penalty

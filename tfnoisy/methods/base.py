@@ -357,6 +357,18 @@ def average_decay(ema_decay, n):
     return tf.minimum(ema_decay, (1.0 + n) / (10.0 + n))
 
 
+def dropped(learning_rate, factor, drop_epochs, epoch):
+    """Returns the learning rate of an epoch, a float.
+
+    Args:
+        learning_rate: that of the first epoch.
+        factor: what each drop multiplies by.
+        drop_epochs: the epochs from which on it is lower, counted from 0.
+        epoch: int.
+    """
+    return learning_rate * factor ** sum(epoch >= e for e in drop_epochs)
+
+
 def cross_entropy(labels, logits):
     """Returns the cross-entropy [B] of (soft) labels [B, C] with logits."""
     return tf.nn.softmax_cross_entropy_with_logits(labels, logits)

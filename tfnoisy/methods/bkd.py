@@ -88,7 +88,7 @@ class BKD(base.Method):
         num_ids,
         lr=0.02,
         n_epoch=300,
-        lr_drop_epoch=150,
+        lr_drop_epochs=(150,),
         lr_drop_factor=0.1,
         alpha1=0.30,
         alpha2=0.45,
@@ -108,8 +108,9 @@ class BKD(base.Method):
             num_ids: the largest example id plus one.
             lr: the learning rate.
             n_epoch: passes over the data.
-            lr_drop_epoch: the first epoch with `lr * lr_drop_factor`.
-            lr_drop_factor: see there.
+            lr_drop_epochs: from each of these epochs on, counted from 0, the
+                learning rate is multiplied once more by
+            lr_drop_factor: 0.1 in the original.
             alpha1: a of group 1, the most trusted labels, in [0, 1].
             alpha2: a of group 2.
             alpha3: a of group 3.
@@ -144,7 +145,7 @@ class BKD(base.Method):
                 raise errors.UserError(f"--{name}={value} must be at least 1")
         self.lr = lr
         self.n_epoch = n_epoch
-        self.lr_drop_epoch = lr_drop_epoch
+        self.lr_drop_epochs = tuple(lr_drop_epochs)
         self.lr_drop_factor = lr_drop_factor
         self.alphas = tuple(alphas)
         self.detached = detached
@@ -178,9 +179,8 @@ class BKD(base.Method):
         if step >= num_steps or epoch >= self.n_epoch:
             self.tipping_point.end_training()
             return None
-        dropped = epoch >= self.lr_drop_epoch
-        self.optimizer.learning_rate = self.lr * (
-            self.lr_drop_factor if dropped else 1.0
+        self.optimizer.learning_rate = base.dropped(
+            self.lr, self.lr_drop_factor, self.lr_drop_epochs, epoch
         )
 
         def batches(first_batch, context):

@@ -101,7 +101,7 @@ class CoDivideMethod(base.Method):
         *,
         num_ids,
         lr=0.02,
-        lr_drop_epoch=150,
+        lr_drop_epochs=(150,),
         lr_drop_factor=0.1,
         warm_up=10,
         num_epochs=300,
@@ -119,8 +119,9 @@ class CoDivideMethod(base.Method):
             student: a `nets.pair.Pair`.
             num_ids: the largest id of the training data plus one.
             lr: the learning rate, in place of the optimiser's own.
-            lr_drop_epoch: the first epoch with `lr * lr_drop_factor`.
-            lr_drop_factor: see there.
+            lr_drop_epochs: from each of these epochs on, counted from 0, the
+                learning rate is multiplied once more by
+            lr_drop_factor: 0.1 in the original.
             warm_up: epochs; 30 for CIFAR-100, 1 for Clothing1M.
             num_epochs: the *last* epoch, counted from 0.
             batch_size: B, of either part, per replica; twice that in the
@@ -160,7 +161,7 @@ class CoDivideMethod(base.Method):
             **kwargs,
         )
         self.lr = lr
-        self.lr_drop_epoch = lr_drop_epoch
+        self.lr_drop_epochs = tuple(lr_drop_epochs)
         self.lr_drop_factor = lr_drop_factor
         self.warm_up = warm_up
         self.num_epochs = num_epochs
@@ -273,8 +274,9 @@ class CoDivideMethod(base.Method):
             self.first_step.assign(step)
             self.last_step.assign(step + length)
             self.num_labelled.assign(len(parts[0]))
-            factor = self.lr_drop_factor if epoch >= self.lr_drop_epoch else 1
-            self.optimizer.learning_rate = self.lr * factor
+            self.optimizer.learning_rate = base.dropped(
+                self.lr, self.lr_drop_factor, self.lr_drop_epochs, epoch
+            )
 
         kwargs = {"batch_size": batch_size}
         if not warming_up:

@@ -85,13 +85,25 @@ def drops(learning_rate, factor, fractions, num_steps):
     Raises:
         UserError: if the fractions are not increasing numbers in (0, 1).
     """
+    check_fractions(fractions)
+    # PiecewiseConstantDecay keeps a value up to and including its boundary.
+    boundaries = [round(fraction * num_steps) - 1 for fraction in fractions]
+    values = [learning_rate * factor**k for k in range(len(fractions) + 1)]
+    return keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, values)
+
+
+def check_fractions(fractions):
+    """Refuses fractions of the training at which nothing can drop.
+
+    Args:
+        fractions: numbers.
+
+    Raises:
+        UserError: if they are not increasing numbers in (0, 1).
+    """
     ordered = all(a < b for a, b in zip([0.0, *fractions], [*fractions, 1.0]))
     if not fractions or not ordered:
         raise errors.UserError(
             "--lr_drops wants increasing fractions of the training between 0 "
             f"and 1, such as 0.5,0.75; got {list(fractions)}"
         )
-    # PiecewiseConstantDecay keeps a value up to and including its boundary.
-    boundaries = [round(fraction * num_steps) - 1 for fraction in fractions]
-    values = [learning_rate * factor**k for k in range(len(fractions) + 1)]
-    return keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, values)
