@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures tfnoisy on this machine: --suite=step or --suite=input.
+"""Measures tfnoisy on this machine: --suite=step, input or serving.
 
 A JSON line per measurement.  TF_NUM_INTRAOP_THREADS and TF_NUM_INTEROP_THREADS
 in the environment set TensorFlow's threads.
@@ -10,16 +10,20 @@ import json
 from absl import flags
 
 from tfnoisy.bin import common
+from tfnoisy.serving import benchmark as benchmark_serving
 from tfnoisy.training import benchmark_input, benchmark_step, step_passes
 
-flags.DEFINE_enum("suite", "step", ["step", "input"], "What to measure.")
+flags.DEFINE_enum(
+    "suite", "step", ["step", "input", "serving"], "What to measure."
+)
 flags.DEFINE_multi_enum(
     "method", ["mentormix"], sorted(step_passes.STEPS), "step: which methods."
 )
 flags.DEFINE_string(
     "studentnet",
     None,
-    "step: the network; resnet29 for ieg and l2r, else cifar_resnet32.",
+    "step: the network; resnet29 for ieg and l2r, else cifar_resnet32.  "
+    "serving: the untrained one; cifar_resnet20.",
 )
 flags.DEFINE_integer(
     "batch_size",
@@ -28,7 +32,14 @@ flags.DEFINE_integer(
     "else 128.",
     1,
 )
-flags.DEFINE_integer("repeats", 20, "step: interleaved repeats.", 1)
+flags.DEFINE_integer(
+    "repeats", None, "Interleaved repeats; of a step 20, of serving 100.", 1
+)
+flags.DEFINE_string(
+    "model_dir",
+    "",
+    "serving: models/NAME[/VERSION]; an untrained network if empty.",
+)
 flags.DEFINE_list(
     "augment",
     ["standard", "mentornet", "mentormix"],
@@ -44,9 +55,19 @@ def main(_):
     if FLAGS.suite == "step":
         for method in FLAGS.method:
             result = benchmark_step.step_suite(
-                method, FLAGS.studentnet, FLAGS.batch_size, FLAGS.repeats
+                method,
+                FLAGS.studentnet,
+                FLAGS.batch_size,
+                FLAGS.repeats or 20,
             )
             print(json.dumps({"suite": "step", **result}), flush=True)
+    elif FLAGS.suite == "serving":
+        for result in benchmark_serving.serving_suite(
+            FLAGS.model_dir,
+            FLAGS.studentnet or "cifar_resnet20",
+            FLAGS.repeats or 100,
+        ):
+            print(json.dumps({"suite": "serving", **result}), flush=True)
     else:
         for augment in FLAGS.augment:
             result = benchmark_input.input_suite(

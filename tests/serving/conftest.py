@@ -1,4 +1,4 @@
-"""Run folders to export: of one network and of a pair, seconds each."""
+"""Runs to export, of one network and of a pair, and a server: seconds each."""
 
 import dataclasses
 import pathlib
@@ -7,7 +7,7 @@ import pytest
 
 from tfnoisy.methods import baseline
 from tfnoisy.nets import pair
-from tfnoisy.serving import export
+from tfnoisy.serving import export, local_server
 from tfnoisy.training import experiment, optimizer
 
 _VALUES = {
@@ -100,3 +100,10 @@ def exported_pair(trained_pair, tmp_path_factory):
             )
         )
     )
+
+
+@pytest.fixture(scope="session")
+def server(exported):
+    """The model of `exported`, served by gRPC and REST."""
+    with local_server.LocalServer(exported.path.parent) as running:
+        yield running

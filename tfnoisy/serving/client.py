@@ -25,8 +25,6 @@ from tfnoisy import errors
 FILES, PIXELS = "serving_bytes", "serving_uint8"
 _OUTPUTS = {
     "probabilities",
-    "class_ids",
-    "class_names",
     "top_k_probabilities",
     "top_k_class_ids",
     "top_k_class_names",
@@ -201,19 +199,12 @@ class Client:
         """Returns the answers to [(item, contents)]."""
         if not contents:
             return []
+        batch = self._batch([value for _, value in contents])
+        ask = functools.partial(
+            self._transport.predict, self._signature, {self._input: batch}
+        )
         try:
-            outputs = self._retries.call(
-                functools.partial(
-                    self._transport.predict,
-                    self._signature,
-                    {
-                        self._input: self._batch(
-                            [value for _, value in contents]
-                        )
-                    },
-                ),
-                attempts=1 if self._is_down else None,
-            )
+            outputs = self._retries.call(ask, 1 if self._is_down else None)
         except RefusedError as error:
             self._is_down = False
             if len(contents) > 1:
@@ -253,7 +244,9 @@ def _answer(item, row):
 
 def _text(name):
     """Returns a class's name, which is bytes but over REST."""
-    return name.decode(errors="replace") if isinstance(name, bytes) else name
+    if isinstance(name, bytes):
+        return name.decode(errors="replace")
+    return str(name)
 
 
 def _line(error):

@@ -19,7 +19,6 @@ _OPTIONS = (
     # Else a call of ours soon after one that failed would fail by itself,
     # without another attempt to connect.
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 500),
 )
 

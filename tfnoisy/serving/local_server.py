@@ -24,6 +24,7 @@ class ServedModel:
     Attributes:
         name: of the model.
         version: an int.
+        path: the version's folder.
         session: the `c_loader.Session`.
     """
 
@@ -32,7 +33,7 @@ class ServedModel:
 
         A folder that is no VERSION of a model is served under its own name.
         """
-        path = local_model.find_version(model_dir)
+        self.path = path = local_model.find_version(model_dir)
         numbered = path.name.isdecimal()
         self.name = path.parent.name if numbered else path.name
         self.version = int(path.name) if numbered else 1

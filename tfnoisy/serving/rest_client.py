@@ -32,9 +32,16 @@ class Rest:
             model_name: what the server calls the model.
             version: an int, or None for the server's newest.
             timeout: seconds that a request may wait for its server.
+
+        Raises:
+            UserError: if the server is no such thing.
         """
         self.place = f"model {model_name} at {server} (REST)"
         base = server if "://" in server else f"http://{server}"
+        if not base.startswith(("http://", "https://")):
+            raise errors.UserError(
+                f"--server={server}: HOST:PORT, http://... or https://..."
+            )
         name = urllib.parse.quote(model_name, safe="")
         self._url = f"{base.rstrip('/')}/v1/models/{name}"
         if version is not None:
@@ -74,10 +81,11 @@ class Rest:
                 },
             },
         )
-        return {
-            name: np.array(values)
-            for name, values in response["outputs"].items()
-        }
+        try:
+            outputs = response["outputs"].items()
+        except (KeyError, TypeError, AttributeError) as error:
+            raise client.RefusedError("an answer without outputs") from error
+        return {name: np.array(values) for name, values in outputs}
 
     def close(self):
         """Has nothing to close."""
@@ -127,10 +135,10 @@ def _error_of(error):
 
 
 def _shape(shape):
-    if shape["unknown_rank"]:
+    if shape.get("unknown_rank"):
         return None
     # JSON has 64-bit integers as strings.
-    sizes = [int(axis["size"]) for axis in shape["dim"]]
+    sizes = [int(axis["size"]) for axis in shape.get("dim", [])]
     return tuple(None if size < 0 else size for size in sizes)
 
 

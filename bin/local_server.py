@@ -1,0 +1,53 @@
+#!/usr/bin/env python3
+"""Serves an exported model on this machine, to try it without a server.
+
+It answers TensorFlow Serving's gRPC and REST requests by TensorFlow Serving's
+loader, for tests and measurements: it batches nothing and watches no folder.
+To serve others, run tensorflow_model_server (see README.md).
+"""
+
+import os
+
+from absl import flags
+
+from tfnoisy import errors
+from tfnoisy.bin import command_line
+
+flags.DEFINE_string(
+    "model_dir", "", "models/NAME[/VERSION]; by default its newest version."
+)
+flags.DEFINE_integer("port", 8500, "Of gRPC; 0 for any that is free.", 0)
+flags.DEFINE_integer("rest_port", 8501, "Of REST, likewise.", 0)
+
+FLAGS = flags.FLAGS
+
+
+def main(_):
+    """Serves until it is interrupted."""
+    if not FLAGS.model_dir:
+        raise errors.UserError("--model_dir is missing")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from tfnoisy.serving import local_server
+
+    with command_line.quiet_stderr():
+        server = local_server.LocalServer(
+            FLAGS.model_dir, FLAGS.port, FLAGS.rest_port
+        )
+    with server:
+        model = server.model
+        print(
+            f"{model.name}, version {model.version}: gRPC at "
+            f"{server.grpc_address}, REST at http://{server.rest_address}"
+            f"/v1/models/{model.name}",
+            flush=True,
+        )
+        server.wait()
+
+
+def run():
+    """Is the command's entry point."""
+    command_line.run(main)
+
+
+if __name__ == "__main__":
+    run()

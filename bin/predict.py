@@ -1,0 +1,215 @@
+#!/usr/bin/env python3
+"""Asks a model about images: one that is served, or one in a folder.
+
+    predict.py --images=DIR --server=localhost:8500 --model_name=NAME
+    predict.py --images=a.png,b.jpg --model_dir=models/NAME
+    predict.py --dataset_name=digits --split=test --model_dir=models/NAME
+
+The exit code is 0 if all images were answered, 1 if some were not, which are
+named, and 2 if none could be asked about.
+"""
+
+import os
+import pathlib
+import sys
+
+from absl import flags
+
+from tfnoisy import errors, output_file
+from tfnoisy.bin import command_line
+from tfnoisy.serving import answer_formats, client, image_files
+
+flags.DEFINE_list(
+    "images", [], "Image files, and folders of *.png, *.jpg and *.jpeg."
+)
+flags.DEFINE_string("dataset_name", "", "Or a data set, as for the trainers.")
+flags.DEFINE_string("data_dir", "", "As for the trainers.")
+flags.DEFINE_string("labels_csv", "", "As for the trainers.")
+flags.DEFINE_string("split", "test", "Of the data set.")
+flags.DEFINE_string(
+    "server",
+    "",
+    "HOST:PORT; by default localhost, 8500 for grpc, 8501 for rest.",
+)
+flags.DEFINE_enum("protocol", "grpc", ["grpc", "rest"], "How to ask a server.")
+flags.DEFINE_string("model_name", "", "What the server calls the model.")
+flags.DEFINE_integer(
+    "model_version", None, "Of the server; by default its newest.", 1
+)
+flags.DEFINE_string(
+    "model_dir",
+    "",
+    "Ask models/NAME[/VERSION] itself, by default its newest version, without "
+    "a server.",
+)
+flags.DEFINE_integer("batch_size", 64, "Images in a request.", 1)
+flags.DEFINE_float("timeout", 10.0, "Seconds for a request.", 0.001)
+flags.DEFINE_integer("attempts", 4, "How often to ask before giving up.", 1)
+flags.DEFINE_float(
+    "first_wait", 0.5, "Seconds before asking again; doubled each time.", 0.0
+)
+flags.DEFINE_enum(
+    "format", "table", sorted(answer_formats.FORMATS), "Of the answers."
+)
+flags.DEFINE_string("output", "", "A file for them; by default they are shown.")
+
+FLAGS = flags.FLAGS
+_PORTS = {"grpc": 8500, "rest": 8501}
+
+
+def check_flags():
+    """Raises a UserError where the flags leave open what to do."""
+    if bool(FLAGS.images) == bool(FLAGS.dataset_name):
+        raise errors.UserError(
+            "say what to look at: either --images=FILE_OR_FOLDER,... or "
+            "--dataset_name=NAME"
+        )
+    if bool(FLAGS.model_name) == bool(FLAGS.model_dir):
+        raise errors.UserError(
+            "say whom to ask: either --model_name=NAME, of a server, or "
+            "--model_dir=models/NAME"
+        )
+    if FLAGS.model_dir:
+        for name in ("server", "protocol", "model_version"):
+            if FLAGS[name].present:
+                raise errors.UserError(
+                    f"--{name} is of a server, which --model_dir does without"
+                )
+
+
+def transport():
+    """Returns the transport that the flags name.
+
+    Each is imported when it is needed: none should cost the others time.
+    """
+    if FLAGS.model_dir:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        from tfnoisy.serving import local_model
+
+        with command_line.quiet_stderr():
+            return local_model.LocalModel(FLAGS.model_dir)
+    if FLAGS.protocol == "grpc":
+        from tfnoisy.serving import grpc_client
+
+        kind = grpc_client.Grpc
+    else:
+        from tfnoisy.serving import rest_client
+
+        kind = rest_client.Rest
+    server = FLAGS.server or f"localhost:{_PORTS[FLAGS.protocol]}"
+    return kind(server, FLAGS.model_name, FLAGS.model_version, FLAGS.timeout)
+
+
+def split_items(image_shape):
+    """Returns a `client.Item` for each example of the data set's split."""
+    from tfnoisy.bin import common  # noqa: F401  It keeps TensorFlow quiet.
+    from tfnoisy.datasets import load, splits
+
+    height, width, _ = image_shape
+    data = load.load(
+        FLAGS.dataset_name,
+        FLAGS.split,
+        data_dir=FLAGS.data_dir,
+        labels_csv=FLAGS.labels_csv,
+        image_size=height if height == width else None,
+    )
+    found = data.images.shape[1:]
+    if found != image_shape:
+        raise errors.UserError(
+            "the model takes images of {}, and these are of {}".format(
+                *("x".join(map(str, shape)) for shape in (image_shape, found))
+            )
+        )
+    labels = data.clean_labels
+    labels = data.given_labels if labels is None else labels
+    base = splits.base(FLAGS.split)
+    names = data.paths or [f"{base}/{number}" for number in data.ids]
+    return [
+        client.Item(
+            str(name),
+            lambda image=image: image,
+            # Open-set images are of no class.
+            data.class_names[label] if label >= 0 else None,
+        )
+        for name, image, label in zip(names, data.images, labels)
+    ]
+
+
+def show(lines):
+    """Prints lines as they come, for as long as somebody reads them."""
+    try:
+        for line in lines:
+            print(line, flush=True)
+    except BrokenPipeError:
+        # `| head` has seen enough.  Python would complain again at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class Tally:
+    """Counts answers as they pass, and names those images that have none."""
+
+    def __init__(self):
+        self.asked = self.answered = self.labelled = self.right = 0
+
+    def watch(self, answers):
+        """Yields the answers."""
+        for answer in answers:
+            self.asked += 1
+            if answer.error is not None:
+                script = pathlib.Path(sys.argv[0]).name
+                print(
+                    f"{script}: {answer.item.name}: {answer.error}",
+                    file=sys.stderr,
+                )
+            else:
+                self.answered += 1
+                if answer.item.label is not None:
+                    self.labelled += 1
+                    self.right += answer.top[0].class_name == answer.item.label
+            yield answer
+
+    def lines(self):
+        """Yields what there is to say at the end."""
+        if self.answered < self.asked:
+            yield f"{self.answered} of {self.asked} images were answered"
+        if self.labelled:
+            yield (
+                f"accuracy {self.right / self.labelled:.4f} "
+                f"({self.right} of {self.labelled})"
+            )
+
+
+def main(_):
+    """Asks and prints."""
+    check_flags()
+    items = image_files.items(FLAGS.images)
+    asked = client.Client(
+        transport(),
+        client.PIXELS if FLAGS.dataset_name else client.FILES,
+        FLAGS.batch_size,
+        client.Retries(FLAGS.attempts, FLAGS.first_wait),
+    )
+    if FLAGS.dataset_name:
+        items = split_items(asked.image_shape)
+    tally = Tally()
+    lines = answer_formats.FORMATS[FLAGS.format](
+        tally.watch(asked.answers(items))
+    )
+    if FLAGS.output:
+        output_file.write(FLAGS.output, "".join(f"{line}\n" for line in lines))
+    else:
+        show(lines)
+    # Where a program reads the answers it reads nothing else.
+    apart = FLAGS.format != "table" and not FLAGS.output
+    for line in tally.lines():
+        print(line, file=sys.stderr if apart else sys.stdout)
+    return 0 if tally.answered == tally.asked else 1
+
+
+def run():
+    """Is the command's entry point."""
+    command_line.run(main)
+
+
+if __name__ == "__main__":
+    run()
