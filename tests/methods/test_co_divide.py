@@ -202,9 +202,7 @@ def test_training_may_end_in_an_epoch():
 
 
 def test_the_learning_rate_drops():
-    method = compiled(
-        Scripted, losses=two_heaps, lr=0.3, lr_drop_epochs=[1, 2]
-    )
+    method = compiled(Scripted, losses=two_heaps, lr=0.3, lr_drop_epochs=[1, 2])
     rates = [
         float(method.optimizer.learning_rate)
         for _ in itertools.islice(stages_of(method, data_of()), 6)
