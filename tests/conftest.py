@@ -1,6 +1,7 @@
 """What every test can count on: two logical CPUs, for replicas."""
 
 import os
+import signal
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -21,3 +22,8 @@ def two_replicas():
     taken for those of the first.
     """
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+# A suite that was started in the background has Ctrl-C ignored, and so would
+# have the processes that its tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
