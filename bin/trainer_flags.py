@@ -291,7 +291,7 @@ def pair_arguments(build, budget, num_epochs):
     """
     drops = [FLAGS.lr_drop_epoch]
     if FLAGS.lr_drops:
-        drops = [round(share * num_epochs) for share in _lr_drops()]
+        drops = schedules.drop_points(_lr_drops(), num_epochs)
     return {
         "student": pair.Pair(build(0), build(1)),
         "num_ids": budget.num_ids,
@@ -404,17 +404,15 @@ def _lr_drops():
     """Returns --lr_drops as numbers.
 
     Raises:
-        UserError: if they are no increasing fractions.
+        UserError: if one is no number.
     """
     try:
-        fractions = [float(word) for word in FLAGS.lr_drops]
+        return [float(word) for word in FLAGS.lr_drops]
     except ValueError:
         raise errors.UserError(
             f"--lr_drops={','.join(FLAGS.lr_drops)}: fractions of the training "
             "such as 0.5,0.75"
         ) from None
-    schedules.check_fractions(fractions)
-    return fractions
 
 
 def settle_original():

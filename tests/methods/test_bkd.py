@@ -10,7 +10,7 @@ import tensorflow as tf
 from tfnoisy import errors
 from tfnoisy.augment import standard
 from tfnoisy.datasets import dataset, pipeline
-from tfnoisy.methods import base, bkd, tipping, trust
+from tfnoisy.methods import base, bkd, trust
 from tfnoisy.nets import layers, pair
 from tfnoisy.training import evaluation, loop, optimizer, run_folder
 
@@ -178,7 +178,7 @@ def test_what_a_step_records():
     logs = method.train_step(batch)
     assert float(logs["loss"]) == pytest.approx(1.510645, abs=2e-6)
     assert float(logs["confidence"]) == pytest.approx(0.541299, abs=1e-6)
-    recorded = tipping.read(method.tipping_point.recorded)
+    recorded = base.value_of(method.tipping_point.recorded)
     np.testing.assert_allclose(
         recorded[[5, 3]], [[0.705385, 1], [0.121952, 1]], atol=1e-6
     )
@@ -288,7 +288,7 @@ def test_a_step_of_each_phase_is_the_originals():
                 np.testing.assert_allclose(np.ravel(v), values, atol=3e-6)
 
     step_on(np.arange(6), golden["phase1"])
-    recorded = tipping.read(method.tipping_point.recorded)
+    recorded = base.value_of(method.tipping_point.recorded)
     np.testing.assert_allclose(
         recorded[:6, 0], golden["phase1"]["agreement"], atol=1e-6
     )
@@ -331,7 +331,7 @@ class Scripted(bkd.BKD):
 
     def stage(self, step, data, num_steps):
         point = self.tipping_point
-        recorded = tipping.read(point.recorded)
+        recorded = base.value_of(point.recorded)
         if self.script and recorded[:, 1].sum() == len(data.dataset):
             point.confidence.assign(
                 self.script[int(point.epochs)] * len(data.dataset)
@@ -445,11 +445,11 @@ class Remembering(Scripted):
     def stage(self, step, data, num_steps):
         if not hasattr(self, "past"):
             self.past, self.judgements, self.grouped = [], {}, []
-        recorded = tipping.read(self.tipping_point.recorded)
+        recorded = base.value_of(self.tipping_point.recorded)
         if recorded.any():
             self.past.append(recorded)
         stage = super().stage(step, data, num_steps)
-        self.grouped.append(tipping.read(self.tipping_point.groups))
+        self.grouped.append(base.value_of(self.tipping_point.groups))
         return stage
 
     def _judge_all(self, data, epoch):
@@ -575,7 +575,7 @@ def test_a_resumed_run_ends_with_the_same_bytes(tmp_path):
             run_loop(tmp_path / "parts", killed_at)
     parts, rows_again = run_loop(tmp_path / "parts")
     assert int(parts.tipping_point.epoch) == 3
-    assert tipping.read(parts.tipping_point.groups).any()
+    assert base.value_of(parts.tipping_point.groups).any()
     expected, found = (
         [*method.variables, *method.optimizer.variables]
         for method in (whole, parts)
@@ -583,7 +583,7 @@ def test_a_resumed_run_ends_with_the_same_bytes(tmp_path):
     assert len(expected) == len(found)
     for v, w in zip(expected, found):
         np.testing.assert_array_equal(
-            tipping.read(v), tipping.read(w), err_msg=v.path
+            base.value_of(v), base.value_of(w), err_msg=v.path
         )
     assert rows_again[-1]["test_loss"] == rows[-1]["test_loss"]
 
@@ -613,7 +613,7 @@ def test_replicas_share_an_epoch(two_replicas):
         confidences += np.dot(sizes, means)
     point = method.tipping_point
     ids = data.dataset.ids
-    sums, counts = tipping.read(point.recorded).T
+    sums, counts = base.value_of(point.recorded).T
     seen = np.concatenate([batch["ids"] for batch in batches])
     np.testing.assert_array_equal(counts, np.bincount(seen, minlength=43))
     assert counts.sum() == 30 and counts[ids].min() == 1
@@ -622,7 +622,7 @@ def test_replicas_share_an_epoch(two_replicas):
         assert method.stage(2, data, 2) is None
     np.testing.assert_allclose(point.curve(), [confidences / 30], rtol=1e-6)
     np.testing.assert_allclose(
-        tipping.read(point.recorded_before)[0][ids],
+        base.value_of(point.recorded_before)[0][ids],
         sums[ids] / counts[ids],
         rtol=1e-6,
     )

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tfnoisy import errors
-from tfnoisy.methods import tipping, trust
+from tfnoisy.methods import base, tipping, trust
 
 IDS = np.array([7, 0, 3, 12, 5, 6, 9, 1, 11, 4])
 NUM_IDS = 14
@@ -63,7 +63,7 @@ def test_the_tipping_epoch_decides(means, peak, decided, otsu):
     assert int(point.epoch) == int(point.evidence_epoch) == peak
     np.testing.assert_allclose(point.curve(), means, rtol=1e-6)
     # Both groupings are of epoch e*, each of its own agreements.
-    groups = tipping.read(point.groups)
+    groups = base.value_of(point.groups)
     np.testing.assert_array_equal(
         groups[IDS], groups_of(agreements(peak, 0), otsu)
     )
@@ -107,7 +107,7 @@ def test_nothing_is_decided_before():
         train(point, [0.1, 0.2, 0.3, 0.2, 0.1])
     assert point.evidence() is None
     assert int(point.epoch) == -1
-    assert not tipping.read(point.groups).any()
+    assert not base.value_of(point.groups).any()
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_without_a_tipping_point_the_most_confident_epoch_judges(means, best):
         point.evidence()["agreement"], agreements(best, 1)[np.argsort(IDS)]
     )
     # For the labels only: training has no groups.
-    assert not tipping.read(point.groups).any()
+    assert not base.value_of(point.groups).any()
 
 
 def test_a_run_that_is_prolonged_may_still_find_it():
@@ -154,7 +154,7 @@ def test_a_run_that_is_prolonged_may_still_find_it():
             assert int(point.evidence_epoch) == 3
             assert int(point.epoch) == -1
     assert int(point.epoch) == 3
-    assert tipping.read(point.groups).any()
+    assert base.value_of(point.groups).any()
 
 
 def test_training_without_a_whole_epoch_judges_nothing():
@@ -172,7 +172,7 @@ def test_equal_agreements_are_warned_of_and_flag_nothing():
     assert len(messages) == 2
     assert "training in epoch 2" in messages[0]
     assert "evaluation in epoch 2" in messages[1]
-    np.testing.assert_array_equal(tipping.read(point.groups)[IDS], 1)
+    np.testing.assert_array_equal(base.value_of(point.groups)[IDS], 1)
     evidence = point.evidence()
     np.testing.assert_array_equal(evidence["group"], 1)
     assert not evidence["is_label_issue"].any()

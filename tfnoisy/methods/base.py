@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfnoisy import errors, randomness
@@ -355,6 +356,15 @@ def average_decay(ema_decay, n):
         n: float, the number of updates before this one, or with it.
     """
     return tf.minimum(ema_decay, (1.0 + n) / (10.0 + n))
+
+
+def value_of(variable):
+    """Returns a variable's value as an array of its own.
+
+    Args:
+        variable: a `keras.Variable`, perhaps mirrored over devices.
+    """
+    return np.array(tf.convert_to_tensor(variable.value))
 
 
 def dropped(learning_rate, factor, drop_epochs, epoch):

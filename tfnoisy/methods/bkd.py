@@ -172,7 +172,7 @@ class BKD(base.Method):
         replicas = self.distribute_strategy.num_replicas_in_sync
         steps = -(-len(data.dataset) // (data.batch_size * replicas))
         epoch = step // steps
-        if tipping.read(self.tipping_point.epochs) < epoch:
+        if base.value_of(self.tipping_point.epochs) < epoch:
             self.tipping_point.end_epoch(
                 data.dataset.ids, lambda: self._judge_all(data, epoch - 1)
             )

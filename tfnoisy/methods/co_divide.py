@@ -257,8 +257,8 @@ class CoDivideMethod(base.Method):
         Raises:
             TrainingError: if a loss is not finite.
         """
-        begins = bool(step >= _value(self.last_step))
-        turn = int(_value(self.turn)) + begins
+        begins = bool(step >= base.value_of(self.last_step))
+        turn = int(base.value_of(self.turn)) + begins
         epoch, k = divmod(turn, 2)
         if step >= num_steps or epoch > self.num_epochs:
             return None
@@ -280,7 +280,7 @@ class CoDivideMethod(base.Method):
 
         kwargs = {"batch_size": batch_size}
         if not warming_up:
-            w = _value(self.clean_probability)[1 - k, data.dataset.ids]
+            w = base.value_of(self.clean_probability)[1 - k, data.dataset.ids]
             kwargs |= {"num_views": 2, "values": {"clean_probability": w}}
 
         def batches(first_batch=0, input_context=None):
@@ -305,8 +305,8 @@ class CoDivideMethod(base.Method):
 
         steps = self._warm_up_steps if warming_up else self._train_steps
         return base.Stage(
-            int(_value(self.first_step)),
-            int(_value(self.last_step)),
+            int(base.value_of(self.first_step)),
+            int(base.value_of(self.last_step)),
             batches,
             steps[k],
             evaluate=k == 1,
@@ -316,7 +316,7 @@ class CoDivideMethod(base.Method):
         """Returns the rows of an epoch of network k: labelled, unlabelled."""
         if epoch < self.warm_up:
             return self._sample(data, epoch, k), ()
-        probability = _value(self.clean_probability)
+        probability = base.value_of(self.clean_probability)
         return co_divide(
             probability[1 - k, data.dataset.ids],
             self.p_threshold,
@@ -341,7 +341,7 @@ class CoDivideMethod(base.Method):
     def _divide(self, data, epoch, step):
         """Both networks judge the labels, before either is trained."""
         probability = np.full(self.clean_probability.shape, -1, np.float32)
-        history = np.array(_value(self.loss_history))
+        history = base.value_of(self.loss_history)
         number = epoch - self.warm_up
         for k in (0, 1):
             rows = self._sample(data, epoch, k)
@@ -391,7 +391,7 @@ class CoDivideMethod(base.Method):
             mean of the networks that judged the example last;
             is_label_issue: bool [N], not above `p_threshold`}.
         """
-        w = _value(self.clean_probability)
+        w = base.value_of(self.clean_probability)
         judges = np.sum(w >= 0, axis=0)
         ids = np.flatnonzero(judges)
         if not len(ids):
@@ -424,8 +424,3 @@ def _example_losses(network, images, labels):
     return tf.nn.sparse_softmax_cross_entropy_with_logits(
         labels, network(images, training=False)
     )
-
-
-def _value(variable):
-    """Returns a variable's value, mirrored or not, as an array."""
-    return tf.convert_to_tensor(variable.value).numpy()

@@ -19,6 +19,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfnoisy.methods import base
+
 DECAY = 0.9
 
 
@@ -94,9 +96,7 @@ class MeanWeights(keras.layers.Layer):
         """
         if self.sums is None:
             return None
-        count, *sums = np.moveaxis(
-            tf.convert_to_tensor(self.sums.value).numpy(), -1, 0
-        )
+        count, *sums = np.moveaxis(base.value_of(self.sums), -1, 0)
         ids = np.flatnonzero(count)
         if not len(ids):
             return None

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfnoisy import errors
-from tfnoisy.methods import trust
+from tfnoisy.methods import base, trust
 
 # The peak shows two epochs after it, or three when it is first looked for.
 _REMEMBERED = 3
@@ -87,9 +87,7 @@ class TippingPoint(keras.layers.Layer):
         """
         # Sums, which replicas can share; an example may come twice there.
         counted = tf.stack([agreements, tf.ones_like(agreements)], -1)
-        self.recorded.value.assign_add(
-            tf.scatter_nd(ids[:, None], counted, self.recorded.shape)
-        )
+        self.recorded.value.scatter_add(tf.IndexedSlices(counted, ids))
         self.confidence.value.assign_add(
             tf.reduce_sum(tf.cast(confidences, tf.float64))
         )
@@ -102,12 +100,14 @@ class TippingPoint(keras.layers.Layer):
             judge: () -> float32 [N], their q in evaluation mode; called while
                 there is no peak.
         """
-        epoch = int(read(self.epochs))
-        means = read(self.means)[: epoch + 1]
-        q, count = np.moveaxis(read(self.recorded), -1, 0)
-        means[epoch] = read(self.confidence) / count.sum(dtype=np.float64)
+        epoch = int(base.value_of(self.epochs))
+        means = base.value_of(self.means)[: epoch + 1]
+        q, count = np.moveaxis(base.value_of(self.recorded), -1, 0)
+        means[epoch] = base.value_of(self.confidence) / count.sum(
+            dtype=np.float64
+        )
         row = epoch % _REMEMBERED
-        if read(self.epoch) < 0:
+        if base.value_of(self.epoch) < 0:
             peak = trust.tipping_point(means)
             if peak is None:
                 # First what takes long: it may be interrupted.
@@ -126,11 +126,12 @@ class TippingPoint(keras.layers.Layer):
 
     def _decide(self, peak):
         row = peak % _REMEMBERED
-        judged = read(self.judged_before)[row]
+        judged = base.value_of(self.judged_before)[row]
         ids = np.flatnonzero(judged >= 0)
         groups = np.zeros(judged.shape)
         groups[ids] = self._groups(
-            read(self.recorded_before)[row][ids], f"training in epoch {peak}"
+            base.value_of(self.recorded_before)[row][ids],
+            f"training in epoch {peak}",
         )
         self.groups.assign(groups)
         self._find_evidence(judged, peak)
@@ -139,21 +140,21 @@ class TippingPoint(keras.layers.Layer):
     def end_training(self):
         """Judges the labels if no peak has made it do so."""
         means = self.curve()
-        if read(self.epoch) >= 0 or not len(means):
+        if base.value_of(self.epoch) >= 0 or not len(means):
             return
         found = f"no tipping point in {len(means)} epochs: "
         if not self.fallback:
             warnings.warn(found + "no label is judged", stacklevel=2)
             return
         best = int(np.argmax(means))
-        if best == read(self.evidence_epoch):
+        if best == base.value_of(self.evidence_epoch):
             return
         warnings.warn(
             f"{found}labels are judged by epoch {best}, where the student was "
             "most confident",
             stacklevel=2,
         )
-        self._find_evidence(read(self.judged_best), best)
+        self._find_evidence(base.value_of(self.judged_best), best)
 
     def _find_evidence(self, judged, epoch):
         ids = np.flatnonzero(judged >= 0)
@@ -176,7 +177,7 @@ class TippingPoint(keras.layers.Layer):
 
     def curve(self):
         """Returns m_0, m_1, ... of the epochs that have ended, float64."""
-        return read(self.means)[: read(self.epochs)]
+        return base.value_of(self.means)[: base.value_of(self.epochs)]
 
     def findings(self):
         """Returns the curve and what it decided, for results.json.
@@ -186,7 +187,7 @@ class TippingPoint(keras.layers.Layer):
             judged_epoch: the epoch that labels are judged by, or None}}.
         """
         epoch, judged = (
-            int(read(variable))
+            int(base.value_of(variable))
             for variable in (self.epoch, self.evidence_epoch)
         )
         return {
@@ -205,24 +206,19 @@ class TippingPoint(keras.layers.Layer):
             second q of epoch `evidence_epoch`; group: int64 [N], 1 to 4;
             is_label_issue: bool [N], group 4}.
         """
-        groups = read(self.evidence_group)
+        groups = base.value_of(self.evidence_group)
         ids = np.flatnonzero(groups)
         if not len(ids):
             return None
         return {
             "ids": ids,
-            "agreement": read(self.evidence_agreement)[ids],
+            "agreement": base.value_of(self.evidence_agreement)[ids],
             "group": groups[ids],
             "is_label_issue": groups[ids] == 4,
         }
 
 
-def read(variable):
-    """Returns a variable's value as an array of its own."""
-    return np.array(tf.convert_to_tensor(variable.value))
-
-
 def _replace(variable, row, value):
-    rows = read(variable)
+    rows = base.value_of(variable)
     rows[row] = value
     variable.assign(rows)

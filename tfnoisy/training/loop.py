@@ -15,6 +15,7 @@ import tensorflow as tf
 import tqdm
 
 from tfnoisy import errors
+from tfnoisy.methods import base
 
 
 class Means:
@@ -199,7 +200,7 @@ class Loop:
         return self.method.checkpoint(evidence=False)
 
     def _step_of_method(self):
-        return int(tf.convert_to_tensor(self.method.step.value))
+        return int(base.value_of(self.method.step))
 
     def _run_stage(self, stage, step, bar):
         """Trains to the end of the stage."""
@@ -332,10 +333,7 @@ class Loop:
 
     def _learning_rate(self, step):
         rate = self.method.optimizer._learning_rate
-        # A variable may be mirrored over devices.
-        return float(
-            rate(step) if callable(rate) else tf.convert_to_tensor(rate.value)
-        )
+        return float(rate(step) if callable(rate) else base.value_of(rate))
 
     def _save(self, manager, step):
         values = [

@@ -85,18 +85,21 @@ def drops(learning_rate, factor, fractions, num_steps):
     Raises:
         UserError: if the fractions are not increasing numbers in (0, 1).
     """
-    check_fractions(fractions)
     # PiecewiseConstantDecay keeps a value up to and including its boundary.
-    boundaries = [round(fraction * num_steps) - 1 for fraction in fractions]
+    boundaries = [step - 1 for step in drop_points(fractions, num_steps)]
     values = [learning_rate * factor**k for k in range(len(fractions) + 1)]
     return keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, values)
 
 
-def check_fractions(fractions):
-    """Refuses fractions of the training at which nothing can drop.
+def drop_points(fractions, length):
+    """Returns where in the training the learning rate drops, integers.
 
     Args:
-        fractions: numbers.
+        fractions: of the training, increasing numbers in (0, 1).
+        length: of the training, in steps or epochs.
+
+    Returns:
+        A list of the first step or epoch, from 0, after each drop.
 
     Raises:
         UserError: if they are not increasing numbers in (0, 1).
@@ -107,3 +110,4 @@ def check_fractions(fractions):
             "--lr_drops wants increasing fractions of the training between 0 "
             f"and 1, such as 0.5,0.75; got {list(fractions)}"
         )
+    return [round(fraction * length) for fraction in fractions]
