@@ -32,7 +32,9 @@ def seen(images, draws):
     return tf.concat([mean[:, None], draws], axis=1)
 
 
-SEEN = standard.Augmentation("seen", 2, standard.unmoved, seen, seen)
+SEEN = standard.Augmentation(
+    "seen", 2, standard.unmoved, seen, seen, view_shape=(3,)
+)
 
 
 def stream(ids=range(10), batch_size=4, seed=0, augmentation=SEEN, **kwargs):
@@ -267,7 +269,12 @@ def strong_view(images, draws):
 
 
 STRONG = standard.Augmentation(
-    "strong", 2, standard.unmoved, strong_view, standard.to_unit_range
+    "strong",
+    2,
+    standard.unmoved,
+    strong_view,
+    standard.to_unit_range,
+    view_shape=(4, 4, 3),
 )
 
 

@@ -38,7 +38,7 @@ def classifier(
     labels.write_text("".join(f"{name}\n" for name in CLASSES))
     views = standard.get(augment, shape)
     network = kwargs.pop("network", None) or registry.build(
-        "small_cnn", len(CLASSES), views.view_shape or shape, seed=1
+        "small_cnn", len(CLASSES), views.view_shape, seed=1
     )
     return signatures.Classifier(
         network, views.evaluate, shape, labels, top_k, **kwargs

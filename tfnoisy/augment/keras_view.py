@@ -74,5 +74,10 @@ def get(name, image_shape):
         return tf.ensure_shape(view, images.shape)
 
     return standard.Augmentation(
-        name, _NUM_DRAWS, standard.unmoved, finish, standard.to_unit_range
+        name,
+        _NUM_DRAWS,
+        standard.unmoved,
+        finish,
+        standard.to_unit_range,
+        tuple(image_shape),
     )

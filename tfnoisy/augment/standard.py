@@ -66,7 +66,7 @@ class Augmentation:
             from it.
         finish: (moved, draws) -> float32 of that shape.
         evaluate: uint8 [B, H, W, C] -> float32 of the views' shape.
-        view_shape: (H, W, C) of the views, where that is not the images'.
+        view_shape: (H, W, C) of the views.
         statistics: (means, deviations) of red, green and blue: a view's values
             are (pixel / 255 - mean) / deviation; None where they are not.
     """
@@ -76,7 +76,7 @@ class Augmentation:
     move: Callable
     finish: Callable
     evaluate: Callable
-    view_shape: tuple[int, int, int] | None = None
+    view_shape: tuple[int, int, int]
     statistics: tuple | None = None
 
     def train(self, images, draws):
@@ -168,6 +168,7 @@ def get(name, image_shape, mirror=True):
             crop(4, mode),
             normalised,
             normalised,
+            tuple(image_shape),
             statistics=_STATISTICS[name],
         )
     views = {
@@ -189,6 +190,7 @@ def get(name, image_shape, mirror=True):
         move,
         finish,
         *evaluate or [finish],
+        tuple(image_shape),
         statistics=None if finish is standardise else _UNIT_RANGE,
     )
 
@@ -203,7 +205,7 @@ def _cropped(name, image_shape, mirror, normalised):
         lambda images, draws: crop(images, draws, side, mirror),
         normalised,
         lambda images: normalised(crops.central_crop(images, side)),
-        view_shape=(side, side, image_shape[2]),
+        (side, side, image_shape[2]),
         statistics=_STATISTICS[name],
     )
 

@@ -81,6 +81,7 @@ def get(name, image_shape, mirror=True, jit=True):
         standard.unmoved,
         finish,
         standard.to_unit_range,
+        tuple(image_shape),
     )
 
 

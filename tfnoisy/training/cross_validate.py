@@ -90,7 +90,7 @@ def pred_probs(
         student = registry.build(
             studentnet,
             dataset.num_classes,
-            augmentation.view_shape or dataset.images.shape[1:],
+            augmentation.view_shape,
             seed=seed + number,
         )
         method = baseline.Baseline(

@@ -74,16 +74,17 @@ class RunEvaluator:
         else:
             self.dataset = run_data.load_split(options, split_name)
             labels = self.dataset.clean_labels
-        shape = self.dataset.images.shape[1:]
         self.augmentation = standard.get(
-            options.augment, shape, self.dataset.mirror
+            options.augment,
+            self.dataset.images.shape[1:],
+            self.dataset.mirror,
         )
         networks = [
             # Whatever its first weights were: the checkpoint has its last.
             registry.build(
                 self.recorded["studentnet"],
                 self.dataset.num_classes,
-                self.augmentation.view_shape or shape,
+                self.augmentation.view_shape,
             )
             for _ in range(self.folder.networks())
         ]

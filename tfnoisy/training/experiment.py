@@ -138,14 +138,13 @@ def run(experiment):
     replicas = strategy.num_replicas_in_sync
     budget = _budget(experiment, data.train, replicas)
 
-    view_shape = data.augmentation.view_shape or data.train.images.shape[1:]
     pretrained = _pretrained(experiment, folder, data.augmentation)
 
     def build(index=0):
         return registry.build(
             experiment.studentnet,
             data.train.num_classes,
-            view_shape,
+            data.augmentation.view_shape,
             # Two networks of a run never begin as those of two runs do.
             seed=experiment.seed + index * _BETWEEN_SEEDS,
             pretrained=pretrained,

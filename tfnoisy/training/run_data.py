@@ -162,12 +162,7 @@ def load(options):
     augmentation = standard.get(options.augment, shape, train.mirror)
     view = None
     if options.aug_type:
-        view = strong_view(
-            options.aug_type,
-            augmentation,
-            augmentation.view_shape or shape,
-            train.mirror,
-        )
+        view = strong_view(options.aug_type, augmentation, shape, train.mirror)
     return Data(train, held_out, test, manifest, augmentation, view, probe)
 
 
@@ -179,7 +174,7 @@ def strong_view(name, augmentation, image_shape, mirror):
             more), `keras_randaugment[:N:FACTOR]` (Keras's layer), or any name
             of `augment.strong`.
         augmentation: the standard one.
-        image_shape: (H, W, C) of its views.
+        image_shape: (H, W, C) of the images.
         mirror: whether a flipped image keeps its class.
 
     Raises:
@@ -187,19 +182,19 @@ def strong_view(name, augmentation, image_shape, mirror):
             standard one.
     """
     if name == "default":
-        if augmentation.view_shape:
+        if augmentation.view_shape != image_shape:
             raise errors.UserError(
                 f"--aug_type=default would crop what --augment="
                 f"{augmentation.name} has cropped: take another one of the two"
             )
         return augmentation
     if name.startswith("keras_randaugment"):
-        return keras_view.get(name, image_shape)
+        return keras_view.get(name, augmentation.view_shape)
     name = {
         "autoaug": "autoaugment_ieg",
         "randaug": "randaugment_ieg",
     }.get(name, name)
-    return strong.get(name, image_shape, mirror)
+    return strong.get(name, augmentation.view_shape, mirror)
 
 
 def _probe(options, train):
