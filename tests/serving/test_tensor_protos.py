@@ -51,3 +51,9 @@ def test_no_value_is_zero():
 def test_a_type_that_no_signature_has():
     with pytest.raises(ValueError, match="DataType 8"):
         tensor_protos.array_of(tf.make_tensor_proto([1j], tf.complex64))
+
+
+@pytest.mark.parametrize("shape", [(None, 8, 8), (), None])
+def test_shapes(shape):
+    proto = tf.TensorShape(shape).as_proto()
+    assert tensor_protos.shape_of(proto) == shape

@@ -2,17 +2,13 @@
 
 Through TensorFlow Serving's loader, and through gRPC by `local_server`, whose
 client and server here share a process: a server proper batches requests and
-shares nothing with its clients.  All is timed in interleaved repeats, as in
-`training.benchmark_step`.
+shares nothing with its clients.  All is timed in interleaved repeats.
 """
 
-import collections
 import contextlib
 import pathlib
 import tempfile
-import time
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -27,6 +23,7 @@ from tfnoisy.serving import (
     version_folder,
     warm_up,
 )
+from tfnoisy.training import timing
 
 _WARM_UP = 3
 # The loader, asked for no more than Keras gives.
@@ -96,7 +93,9 @@ def serving_suite(
                 {"images": given},
                 ["probabilities"],
             )
-        return _rows(*_times(runs, repeats), max(batch_sizes))
+        return _rows(
+            *timing.interleaved(runs, repeats, _WARM_UP), max(batch_sizes)
+        )
 
 
 def export_untrained(
@@ -115,23 +114,17 @@ def export_untrained(
         The `signatures.Classifier`.
     """
     views = standard.get("standard", image_shape)
-    network = registry.build(
-        studentnet, num_classes, views.view_shape or image_shape, seed=0
-    )
+    network = registry.build(studentnet, num_classes, views.view_shape, seed=0)
     with (
         version_folder.beside(model_dir) as path,
         tempfile.TemporaryDirectory() as scratch,
     ):
         labels = pathlib.Path(scratch) / "labels.txt"
-        labels.write_text("".join(f"{n}\n" for n in range(num_classes)))
+        signatures.write_labels(labels, range(num_classes))
         classifier = signatures.Classifier(
             network, views.evaluate, image_shape, labels, top_k
         )
-        archive = keras.export.ExportArchive()
-        archive.track(classifier.names)
-        for name, (function, spec) in classifier.signatures().items():
-            archive.add_endpoint(name, function, [spec])
-        archive.write_out(str(path), verbose=False)
+        classifier.save(path)
         version_folder.publish(path)
     return classifier
 
@@ -149,19 +142,6 @@ def _keras(classifier, images):
     spec = tf.TensorSpec([None, *images.shape[1:]], tf.uint8)
     compiled = tf.function(classifier.probabilities, input_signature=[spec])
     return lambda: compiled(images)["probabilities"].numpy()
-
-
-def _times(runs, repeats):
-    """Returns {name: seconds of each repeat}, by the clock and of the CPU."""
-    wall, cpu = (collections.defaultdict(list) for _ in range(2))
-    for repeat in range(_WARM_UP + repeats):
-        for name, run in runs.items():
-            started, cpu_started = time.perf_counter(), time.process_time()
-            run()
-            if repeat >= _WARM_UP:
-                wall[name].append(time.perf_counter() - started)
-                cpu[name].append(time.process_time() - cpu_started)
-    return wall, cpu
 
 
 def _rows(wall, cpu, largest):

@@ -15,7 +15,7 @@ import numpy as np
 from tensorflow.core.protobuf import meta_graph_pb2
 
 from tfnoisy import errors
-from tfnoisy.serving import c_api
+from tfnoisy.serving import c_api, tensor_protos
 
 TAG = "serve"
 
@@ -37,11 +37,11 @@ class Tensor:
     @classmethod
     def from_proto(cls, info):
         """Returns what a `tensorflow.TensorInfo` says."""
-        shape = None
-        if not info.tensor_shape.unknown_rank:
-            sizes = [axis.size for axis in info.tensor_shape.dim]
-            shape = tuple(None if size < 0 else size for size in sizes)
-        return cls(info.name, c_api.NUMPY_TYPES[info.dtype], shape)
+        return cls(
+            info.name,
+            c_api.NUMPY_TYPES[info.dtype],
+            tensor_protos.shape_of(info.tensor_shape),
+        )
 
 
 @dataclasses.dataclass(frozen=True)

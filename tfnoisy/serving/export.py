@@ -21,7 +21,7 @@ import numpy as np
 import tensorflow as tf
 
 import tfnoisy
-from tfnoisy import errors, output_file
+from tfnoisy import errors
 from tfnoisy.datasets import tfds_source
 from tfnoisy.serving import (
     lite,
@@ -106,7 +106,13 @@ def export(options):
     with tempfile.TemporaryDirectory() as scratch:
         classifier = _classifier(run, options.top_k, scratch)
         with version_folder.beside(model_dir) as beside:
-            _save(classifier, beside, model_dir.name, yardstick.images[0])
+            classifier.save(beside)
+            warm_up.write(
+                beside,
+                model_dir.name,
+                classifier.signatures(),
+                yardstick.images[0],
+            )
             report = {
                 **_describe(run, classifier, "best" if best else "last"),
                 **_measure(run, classifier, options, yardstick, beside),
@@ -151,7 +157,7 @@ def _classifier(run, top_k, scratch):
             "a class name is empty or more than one line; rename its class"
         )
     labels = pathlib.Path(scratch) / LABELS
-    output_file.write(labels, "".join(f"{name}\n" for name in names))
+    signatures.write_labels(labels, names)
     student = run.method.student
     for average, variable in zip(
         run.method.averages or [], student.trainable_variables
@@ -165,17 +171,6 @@ def _classifier(run, top_k, scratch):
         top_k,
         crop=tfds_source.base_name(run.dataset.name) in _CROPPED,
     )
-
-
-def _save(classifier, path, model_name, image):
-    """Writes the SavedModel and its warm-up."""
-    archive = keras.export.ExportArchive()
-    archive.track(classifier.names)
-    served = classifier.signatures()
-    for name, (function, spec) in served.items():
-        archive.add_endpoint(name, function, [spec])
-    archive.write_out(str(path), verbose=False)
-    warm_up.write(path, model_name, served, image)
 
 
 def _describe(run, classifier, checkpoint):

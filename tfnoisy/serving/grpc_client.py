@@ -57,7 +57,10 @@ class Grpc:
         response.metadata["signature_def"].Unpack(found)
         return {
             name: client.Signature(
-                {key: _shape(info) for key, info in signature.inputs.items()},
+                {
+                    key: tensor_protos.shape_of(info.tensor_shape)
+                    for key, info in signature.inputs.items()
+                },
                 frozenset(signature.outputs),
             )
             for name, signature in found.signature_def.items()
@@ -96,10 +99,3 @@ class Grpc:
                 words = words.rpartition("last error: ")[2]
                 raise client.TransientError(words) from error
             raise client.RefusedError(words) from error
-
-
-def _shape(info):
-    if info.tensor_shape.unknown_rank:
-        return None
-    sizes = [axis.size for axis in info.tensor_shape.dim]
-    return tuple(None if size < 0 else size for size in sizes)

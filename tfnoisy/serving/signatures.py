@@ -24,8 +24,10 @@ and `features` what the last layer sees, float32 [N, F]; of two networks that
 judge together both, one after the other.
 """
 
+import keras
 import tensorflow as tf
 
+from tfnoisy import output_file
 from tfnoisy.nets import registry
 
 # Rec. 601's luma in 16-bit fixed point, as Pillow's convert("L") rounds it.
@@ -37,8 +39,7 @@ class Classifier:
 
     Attributes:
         network: as given.
-        names: the table of class names, by class id, to be tracked by whoever
-            saves the signatures.
+        names: the table of class names, by class id.
         image_shape: (H, W, C).
         num_classes: the length of `probabilities`.
         top_k: how many classes an answer names.
@@ -95,6 +96,14 @@ class Classifier:
             "features": (self.features, pixels(tf.float32)),
         }
 
+    def save(self, path):
+        """Writes the SavedModel into a folder."""
+        archive = keras.export.ExportArchive()
+        archive.track(self.names)
+        for name, (function, spec) in self.signatures().items():
+            archive.add_endpoint(name, function, [spec])
+        archive.write_out(str(path), verbose=False)
+
     def logits(self, images):
         """Returns the logits [N, C] of images of any type, 0..255."""
         return self.network(self._seen(images), training=False)
@@ -145,6 +154,16 @@ class Classifier:
         and most networks would give some answer.
         """
         return self._view(tf.ensure_shape(images, [None, *self.image_shape]))
+
+
+def write_labels(path, names):
+    """Writes class names to a file as `Classifier` reads them.
+
+    Args:
+        path: the file.
+        names: of the classes, in order; without line ends.
+    """
+    output_file.write(path, "".join(f"{name}\n" for name in names))
 
 
 def decode(contents, image_shape, crop=False):

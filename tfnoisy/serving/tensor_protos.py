@@ -39,6 +39,18 @@ def proto_of(array):
     return proto
 
 
+def shape_of(proto):
+    """Returns the shape that a TensorShapeProto promises.
+
+    Returns:
+        A tuple of an int, or None for any, for each axis; None if unknown.
+    """
+    if proto.unknown_rank:
+        return None
+    sizes = [axis.size for axis in proto.dim]
+    return tuple(None if size < 0 else size for size in sizes)
+
+
 def array_of(proto):
     """Returns the array of a TensorProto, of bytes objects for strings.
 

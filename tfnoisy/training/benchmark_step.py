@@ -6,18 +6,16 @@ is the method's overhead and says the same on a noisy machine as on a quiet
 one.
 """
 
-import collections
 import concurrent.futures
 import functools
 import multiprocessing
 import pathlib
 import resource
 import statistics
-import time
 
 import tensorflow as tf
 
-from tfnoisy.training import step_passes
+from tfnoisy.training import step_passes, timing
 
 
 def step_suite(
@@ -67,7 +65,12 @@ def step_suite(
     for name, options in {"step": {}, **step.variants}.items():
         name = name if name == "step" else f"{name}_step"
         runs[name] = functools.partial(*step.compiled(setting, **options))
-    wall, cpu = _medians(runs, repeats)
+    runs = {name: _waiting(run) for name, run in runs.items()}
+    wall, cpu = (
+        {name: statistics.median(s) for name, s in seconds.items()}
+        # The first calls trace and warm up.
+        for seconds in timing.interleaved(runs, repeats, warm_up=2)
+    )
 
     def unavoidable(seconds):
         return sum(n * seconds[name] for name, n in step.passes.items())
@@ -99,20 +102,8 @@ def step_suite(
     return result
 
 
-def _medians(runs, repeats):
-    """Returns the median {name: seconds} by the clock and of the processor."""
-    wall, cpu = (collections.defaultdict(list) for _ in range(2))
-    for repeat in range(repeats + 2):
-        for name, run in runs.items():
-            started, cpu_started = time.perf_counter(), time.process_time()
-            _wait_for(run())
-            if repeat >= 2:  # The first calls trace and warm up.
-                wall[name].append(time.perf_counter() - started)
-                cpu[name].append(time.process_time() - cpu_started)
-    return (
-        {name: statistics.median(s) for name, s in seconds.items()}
-        for seconds in (wall, cpu)
-    )
+def _waiting(run):
+    return lambda: _wait_for(run())
 
 
 def _wait_for(tensors):

@@ -1,5 +1,6 @@
 """A picture of the tipping curve of Blind Knowledge Distillation."""
 
+import io
 import pathlib
 
 import matplotlib.backends.backend_agg
@@ -7,7 +8,7 @@ import matplotlib.figure
 import matplotlib.ticker
 import numpy as np
 
-from tfnoisy import errors
+from tfnoisy import errors, output_file
 
 # A panel of its own for the peak if the curve goes on for so much longer.
 _ZOOM = 4
@@ -41,8 +42,6 @@ def plot(confidences, path, tipping_epoch=None, judged_epoch=None):
             raise errors.UserError(
                 f"{name} is {epoch}: the curve has the epochs 0 to {len(m) - 1}"
             )
-    path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     marked = judged_epoch if tipping_epoch is None else tipping_epoch
     ends = [len(m)]
     if marked is not None and _ZOOM * (marked + 6) < len(m):
@@ -54,8 +53,10 @@ def plot(confidences, path, tipping_epoch=None, judged_epoch=None):
     canvas = matplotlib.backends.backend_agg.FigureCanvasAgg(figure)
     for axis, end in zip(figure.subplots(1, len(ends), squeeze=False)[0], ends):
         _draw(axis, m[:end], tipping_epoch, marked)
-    canvas.print_png(path)
-    return path
+    picture = io.BytesIO()
+    canvas.print_png(picture)
+    output_file.write(path, picture.getvalue())
+    return pathlib.Path(path)
 
 
 def _draw(axis, m, tipping_epoch, marked):

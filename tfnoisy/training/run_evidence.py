@@ -8,8 +8,8 @@ ones are known.
 import io
 
 import numpy as np
-from sklearn import metrics
 
+from tfnoisy.audit import detection
 from tfnoisy.methods import trust
 
 # What ranks the labels, high where one is trusted.
@@ -44,14 +44,11 @@ def judge(evidence, manifest):
     rows = np.searchsorted(manifest.ids, evidence["ids"])
     wrong = (manifest.given_labels != manifest.clean_labels)[rows]
     flagged = evidence["is_label_issue"]
-    auc = None
-    if 0 < wrong.sum() < len(wrong):
-        [score] = [evidence[name] for name in _SCORES if name in evidence]
-        auc = float(metrics.roc_auc_score(~wrong, score))
+    [score] = [evidence[name] for name in _SCORES if name in evidence]
     return {
         "examples": len(rows),
         "wrong_labels": int(wrong.sum()),
         "flagged": int(flagged.sum()),
         **trust.detection_scores(flagged, wrong),
-        "auc": auc,
+        "auc": detection.auc(score, wrong),
     }
