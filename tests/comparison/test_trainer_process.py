@@ -62,8 +62,7 @@ def trainer(tmp_path):
             text=True,
             # A terminal's signals go to the whole process group.
             process_group=0,
-            # Tests that run in the background were told to ignore it.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=heed_signals,
         )
         started.append(process)
         wait_for(log, "\n")
@@ -73,6 +72,12 @@ def trainer(tmp_path):
     for process in started:
         process.kill()
         process.communicate()
+
+
+def heed_signals():
+    """Undoes what a suite that runs in the background was told to ignore."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def is_running(log):
