@@ -299,7 +299,9 @@ def test_a_step_of_each_phase_is_the_originals():
     method.tipping_point.groups.assign(groups)
     step_on(np.arange(6, 10), golden["phase2"])
     np.testing.assert_allclose(
-        method._judge(tf.constant(images), tf.constant(labels)),
+        method._judged_agreements(
+            {"images": tf.constant(images), "labels": tf.constant(labels)}
+        ),
         golden["judged"],
         atol=2e-6,
     )
@@ -627,6 +629,16 @@ def test_replicas_share_an_epoch(two_replicas):
         rtol=1e-6,
     )
     assert len(method.evidence()["ids"]) == 22
+
+
+def test_replicas_share_the_judging(two_replicas):
+    data, alone = data_of(batch_size=8), compiled()
+    with two_replicas.scope():
+        method = compiled()
+    # Three batches of 8, 8 and 6, for four places.
+    np.testing.assert_allclose(
+        method._judge_all(data, 3), alone._judge_all(data, 3), rtol=1e-6
+    )
 
 
 def test_it_learns_and_flags_wrong_labels():

@@ -546,6 +546,19 @@ def test_example_losses():
     np.testing.assert_allclose(found, expected[rows], rtol=1e-5)
 
 
+def test_replicas_share_a_pass_over_the_examples(two_replicas):
+    data, alone = data_of(), compiled()
+    with two_replicas.scope():
+        method = compiled()
+    # Two batches of 32 for one step of both; and one for both.
+    for rows in (np.arange(COUNT), np.array([3, 17, 44])):
+        np.testing.assert_allclose(
+            method.example_losses(1, data, rows),
+            alone.example_losses(1, data, rows),
+            rtol=1e-6,
+        )
+
+
 def test_fit_is_refused():
     pairs = tf.data.Dataset.from_tensors((tf.zeros([2, 4, 4, 3]), [0, 1]))
     with pytest.raises(errors.UserError, match="stage by stage"):

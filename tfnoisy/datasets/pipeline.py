@@ -121,18 +121,24 @@ class TrainingData:
                 **{name: tf.gather(v, row) for name, v in values.items()},
             }
 
-        return _mapped(_of_worker(batches, input_context), load)
+        return _mapped(_of_worker(batches, input_context), load, repeat)
 
-    def evaluation_batches(self, batch_size):
+    def evaluation_batches(self, batch_size, input_context=None):
         """Returns `evaluation_batches` of the training set, given labels."""
-        return evaluation_batches(self.dataset, self.augmentation, batch_size)
+        return evaluation_batches(
+            self.dataset,
+            self.augmentation,
+            batch_size,
+            input_context=input_context,
+        )
 
-    def training_view_batches(self, batch_size, counters):
+    def training_view_batches(self, batch_size, counters, input_context=None):
         """Returns all examples once, in order, in a training view each.
 
         Args:
             batch_size: as for `evaluation_batches`.
             counters: integers that key the views.
+            input_context: as for `evaluation_batches`.
 
         Returns:
             A `tf.data.Dataset` as that of `evaluation_batches`.
@@ -150,7 +156,9 @@ class TrainingData:
         def view(pixels, row):
             return self.augmentation.train(pixels, tf.gather(draws, row))
 
-        return _in_order(self._on_host, len(self.dataset), batch_size, view)
+        return _in_order(
+            self._on_host, len(self.dataset), batch_size, view, input_context
+        )
 
     @functools.cached_property
     def _on_host(self):
@@ -229,10 +237,12 @@ def training_batches(
             batch["probe_labels"] = tf.gather(probe_labels, row)
         return batch
 
-    return _mapped(_of_worker(rows, input_context), load)
+    return _mapped(_of_worker(rows, input_context), load, endless=True)
 
 
-def evaluation_batches(dataset, augmentation, batch_size, labels=None):
+def evaluation_batches(
+    dataset, augmentation, batch_size, labels=None, input_context=None
+):
     """Returns the data set once, in order, in batches of one size.
 
     Args:
@@ -241,6 +251,9 @@ def evaluation_batches(dataset, augmentation, batch_size, labels=None):
         batch_size: examples per batch; the last one is filled up with
             examples of weight 0.
         labels: int [N] to judge by; the given labels if None.
+        input_context: a `tf.distribute.InputContext`: the batches go to the
+            replicas in turn, each gets as many, and those of this worker are
+            returned, again and again.
 
     Returns:
         A `tf.data.Dataset` of {images: float32 [B, H, W, C], labels: int32
@@ -251,11 +264,18 @@ def evaluation_batches(dataset, augmentation, batch_size, labels=None):
     def view(pixels, _):
         return augmentation.evaluate(pixels)
 
-    return _in_order(_on_host(dataset, labels), len(dataset), batch_size, view)
+    tensors = _on_host(dataset, labels)
+    return _in_order(tensors, len(dataset), batch_size, view, input_context)
 
 
-def _in_order(tensors, count, batch_size, view):
+def _in_order(tensors, count, batch_size, view, context):
     images, labels, ids = tensors
+    indices = tf.data.Dataset.range(-(-count // batch_size))
+    if context is not None:
+        replicas = context.num_replicas_in_sync
+        steps = -(-count // (batch_size * replicas))
+        indices = tf.data.Dataset.range(steps * replicas).repeat()
+        indices = _of_worker(indices, context)
 
     def load(index):
         row = tf.cast(index, tf.int32) * batch_size + tf.range(batch_size)
@@ -268,13 +288,22 @@ def _in_order(tensors, count, batch_size, view):
             "mask": mask,
         }
 
-    return _mapped(tf.data.Dataset.range(-(-count // batch_size)), load)
+    return _mapped(indices, load, endless=context is not None)
 
 
-def _mapped(batches, load):
-    return batches.map(
+def _mapped(batches, load, endless):
+    batches = batches.map(
         load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
     ).prefetch(4)
+    if endless:
+        # Or several workers would ask each other at every step who still has
+        # a batch.
+        batches = batches.apply(
+            tf.data.experimental.assert_cardinality(
+                tf.data.INFINITE_CARDINALITY
+            )
+        )
+    return batches
 
 
 def _constants(values):

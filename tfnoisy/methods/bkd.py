@@ -33,10 +33,12 @@ a detection, as m has no peak, a warning is given; `fallback` then judges the
 labels by the epoch of the largest m.
 """
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 
-from tfnoisy import errors
+from tfnoisy import errors, replicas
 from tfnoisy.methods import base, tipping
 from tfnoisy.nets import weight_decay as decay
 
@@ -153,7 +155,9 @@ class BKD(base.Method):
         self.tipping_point = tipping.TippingPoint(
             num_ids, n_epoch, otsu=otsu, fallback=fallback
         )
-        self._judge = tf.function(self._judged_agreements)
+        self._judge = replicas.Pass(
+            self.distribute_strategy, self._judged_agreements
+        )
 
     def stage(self, step, data, num_steps):
         """Ends the epoch before this step, if that is due; returns the next.
@@ -169,8 +173,8 @@ class BKD(base.Method):
         Raises:
             TrainingError: if the networks' predictions are not finite.
         """
-        replicas = self.distribute_strategy.num_replicas_in_sync
-        steps = -(-len(data.dataset) // (data.batch_size * replicas))
+        num_replicas = self.distribute_strategy.num_replicas_in_sync
+        steps = -(-len(data.dataset) // (data.batch_size * num_replicas))
         epoch = step // steps
         if base.value_of(self.tipping_point.epochs) < epoch:
             self.tipping_point.end_epoch(
@@ -187,7 +191,7 @@ class BKD(base.Method):
             return data.epoch_batches(
                 (epoch, 0),
                 # The last step of several replicas may want some more.
-                repeat=replicas > 1,
+                repeat=num_replicas > 1,
                 first_batch=first_batch,
                 input_context=context,
             )
@@ -259,11 +263,10 @@ class BKD(base.Method):
 
     def _judge_all(self, data, epoch):
         """Returns q in evaluation mode, a training view each, by row [N]."""
-        q = [
-            self._judge(batch["images"], batch["labels"]).numpy()
-            for batch in data.training_view_batches(data.batch_size, (epoch, 1))
-        ]
-        q = np.concatenate(q)[: len(data.dataset)]
+        batches = functools.partial(
+            data.training_view_batches, data.batch_size, (epoch, 1)
+        )
+        q = self._judge(batches, len(data.dataset))
         if not np.all(np.isfinite(q)):
             raise errors.TrainingError(
                 f"after epoch {epoch} the networks' predictions are not "
@@ -271,8 +274,9 @@ class BKD(base.Method):
             )
         return q
 
-    def _judged_agreements(self, images, labels):
+    def _judged_agreements(self, batch):
         z_t, z_s = (
-            network(images, training=False) for network in self.student.networks
+            network(batch["images"], training=False)
+            for network in self.student.networks
         )
-        return tf.gather(agreement(z_t, z_s), labels, batch_dims=1)
+        return tf.gather(agreement(z_t, z_s), batch["labels"], batch_dims=1)

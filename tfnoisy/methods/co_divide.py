@@ -25,7 +25,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfnoisy import errors, randomness
+from tfnoisy import errors, randomness, replicas
 from tfnoisy.methods import base, mixture
 from tfnoisy.nets import weight_decay as decay
 
@@ -198,7 +198,10 @@ class CoDivideMethod(base.Method):
             for step in (self.warm_up_iteration, self.train_iteration)
         )
         self._losses = [
-            tf.function(functools.partial(_example_losses, network))
+            replicas.Pass(
+                self.distribute_strategy,
+                functools.partial(_example_losses, network),
+            )
             for network in student.networks
         ]
 
@@ -268,8 +271,9 @@ class CoDivideMethod(base.Method):
         parts = self._parts(data, epoch, k)
         batch_size = self.batch_size * (2 if warming_up else 1)
         if begins:
-            replicas = self.distribute_strategy.num_replicas_in_sync
-            length = -(-len(parts[0]) // (batch_size * replicas))
+            strategy = self.distribute_strategy
+            places = batch_size * strategy.num_replicas_in_sync
+            length = -(-len(parts[0]) // places)
             self.turn.assign(turn)
             self.first_step.assign(step)
             self.last_step.assign(step + length)
@@ -359,6 +363,8 @@ class CoDivideMethod(base.Method):
             w = mixture.clean_probability(
                 losses, int(key[0]) & 0x7FFFFFFF, self.reg_covar
             )
+            # All workers must divide alike.
+            w = replicas.of_chief(self.distribute_strategy, w)
             probability[k, ids] = w
             self._warn(w, losses, f"epoch {epoch}, network {k + 1}")
         self.clean_probability.assign(probability)
@@ -413,14 +419,13 @@ class CoDivideMethod(base.Method):
         """
         if len(rows) < len(data.dataset):
             data = dataclasses.replace(data, dataset=data.dataset.take(rows))
-        losses = [
-            self._losses[k](batch["images"], batch["labels"])
-            for batch in data.evaluation_batches(4 * self.batch_size)
-        ]
-        return np.concatenate(losses)[: len(rows)]
+        batches = functools.partial(
+            data.evaluation_batches, 4 * self.batch_size
+        )
+        return self._losses[k](batches, len(rows))
 
 
-def _example_losses(network, images, labels):
+def _example_losses(network, batch):
     return tf.nn.sparse_softmax_cross_entropy_with_logits(
-        labels, network(images, training=False)
+        batch["labels"], network(batch["images"], training=False)
     )

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfnoisy import errors
+from tfnoisy import errors, replicas
 from tfnoisy.methods import base, trust
 
 # The peak shows two epochs after it, or three when it is first looked for.
@@ -43,6 +43,7 @@ class TippingPoint(keras.layers.Layer):
             raise errors.UserError(
                 f"--otsu={otsu}: there are {', '.join(trust.CRITERIA)}"
             )
+        self._strategy = tf.distribute.get_strategy()
         self.otsu = otsu
         self.fallback = fallback
 
@@ -173,7 +174,8 @@ class TippingPoint(keras.layers.Layer):
                 "lies below the mean of its lower class",
                 stacklevel=2,
             )
-        return groups
+        # All workers must trust alike.
+        return replicas.of_chief(self._strategy, groups)
 
     def curve(self):
         """Returns m_0, m_1, ... of the epochs that have ended, float64."""

@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from tfnoisy import replicas
 from tfnoisy.datasets import pipeline
 
 
@@ -22,66 +23,64 @@ class Evaluator:
             strategy: a `tf.distribute.Strategy`.
             labels: int [N] to judge by; the given labels if None.
         """
-        batch_size = min(batch_size, len(dataset))
-        batches = pipeline.evaluation_batches(
-            dataset,
-            augmentation,
-            batch_size * strategy.num_replicas_in_sync,
-            labels,
-        )
         self._count = len(dataset)
-        self._batches = strategy.experimental_distribute_dataset(batches)
+        batch_size = min(batch_size, len(dataset))
         top = min(5, method.num_classes)
 
-        def sums_of(batch):
-            logits = method.evaluation_logits(batch["images"])
-            labels, mask = batch["labels"], batch["mask"]
+        def batches(context):
+            return pipeline.evaluation_batches(
+                dataset, augmentation, batch_size, labels, context
+            )
+
+        def judge(batch):
+            logits, labels = (
+                method.evaluation_logits(batch["images"]),
+                batch["labels"],
+            )
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
                 labels, logits
             )
             hits = tf.equal(tf.argmax(logits, -1, tf.int32), labels)
             top_hits = tf.math.in_top_k(labels, logits, top)
             return tf.stack(
-                [
-                    tf.reduce_sum(mask * tf.cast(value, tf.float32))
-                    for value in (hits, top_hits, losses)
-                ]
+                [tf.cast(v, tf.float32) for v in (hits, top_hits, losses)], -1
             )
 
-        @tf.function
-        def one_batch(batch):
-            sums = strategy.run(sums_of, (batch,))
-            return strategy.reduce(tf.distribute.ReduceOp.SUM, sums, axis=None)
-
-        self._one_batch = one_batch
+        self._batches = batches
+        self._judge = replicas.Pass(strategy, judge)
 
     def __call__(self):
         """Returns {accuracy, top5, loss}, shares in [0, 1] and nats."""
-        sums = np.zeros(3)
-        for batch in self._batches:
-            sums += self._one_batch(batch).numpy()
-        accuracy, top5, loss = (float(x) for x in sums / self._count)
-        return {"accuracy": accuracy, "top5": top5, "loss": loss}
+        judged = self._judge(self._batches, self._count)
+        means = judged.mean(axis=0, dtype=np.float64)
+        return dict(zip(("accuracy", "top5", "loss"), means.tolist()))
 
 
-def predict_logits(method, dataset, augmentation, batch_size=250):
+def predict_logits(
+    method, dataset, augmentation, batch_size=250, strategy=None
+):
     """Returns the logits of every example, in the data set's order.
 
     Args:
         method: a `methods.base.Method`.
         dataset: an `ImageDataset`.
         augmentation: its evaluation view is used.
-        batch_size: images per batch.
+        batch_size: images per batch and replica.
+        strategy: the `tf.distribute.Strategy` whose replicas share the work;
+            one device if None.
 
     Returns:
         float32 [N, C].
     """
     batch_size = min(batch_size, len(dataset))
-    logits_of = tf.function(method.evaluation_logits)
-    logits = [
-        logits_of(batch["images"]).numpy()
-        for batch in pipeline.evaluation_batches(
-            dataset, augmentation, batch_size
+
+    def batches(context):
+        return pipeline.evaluation_batches(
+            dataset, augmentation, batch_size, input_context=context
         )
-    ]
-    return np.concatenate(logits)[: len(dataset)]
+
+    logits_of = replicas.Pass(
+        strategy or tf.distribute.get_strategy(),
+        lambda batch: method.evaluation_logits(batch["images"]),
+    )
+    return logits_of(batches, len(dataset))
