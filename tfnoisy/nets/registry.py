@@ -53,7 +53,15 @@ def names():
     return sorted([*_NETS, "wrn-28-10"])
 
 
-def build(name, num_classes, image_shape, seed=0, dtype=None, pretrained=None):
+def build(
+    name,
+    num_classes,
+    image_shape,
+    seed=0,
+    dtype=None,
+    pretrained=None,
+    sync_batch_norm=False,
+):
     """Returns a network with its initial weights.
 
     Args:
@@ -66,6 +74,8 @@ def build(name, num_classes, image_shape, seed=0, dtype=None, pretrained=None):
             is the global policy.
         pretrained: an `applications.Pretrained`, weights for all but the last
             layer of a `keras_` network; None for random ones.
+        sync_batch_norm: normalise by the moments of the batches of all
+            replicas, in place of each one's own as the originals do.
 
     Returns:
         A `keras.Model` named `name`.
@@ -107,6 +117,9 @@ def build(name, num_classes, image_shape, seed=0, dtype=None, pretrained=None):
     finally:
         keras.config.set_dtype_policy(former)
     model.name = name
+    for layer in model.layers:
+        if isinstance(layer, layers.BatchNorm):
+            layer.synchronized = sync_batch_norm
     return model
 
 

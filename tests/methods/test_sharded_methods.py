@@ -1,0 +1,231 @@
+"""Each method on two replicas, where it must be what it is on one device.
+
+Both replicas see the same images, labels and draws under ids of their own, so
+that all per-replica quantities coincide: the mean of two equal gradients, and
+of two equal moments, is that of one.
+"""
+
+import functools
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfnoisy import randomness
+from tfnoisy.methods import (
+    base,
+    baseline,
+    bkd,
+    dividemix,
+    ieg,
+    l2r,
+    mentormix,
+    mentornet,
+)
+from tfnoisy.nets import layers, pair, registry
+from tfnoisy.nets import mentornet as mentornet_net
+from tfnoisy.training import optimizer
+
+SIZE, CLASSES, STEPS = 6, 3, 5
+NUM_IDS = 2 * SIZE
+
+
+def network(seed=1, synchronized=False):
+    images = x = keras.Input((4, 4, 2))
+    x = keras.layers.Conv2D(
+        4,
+        3,
+        use_bias=False,
+        kernel_initializer=keras.initializers.GlorotUniform(seed),
+    )(x)
+    # The unbiased variance of a batch seen twice is another one.
+    x = layers.BatchNorm(
+        synchronized=synchronized, unbiased_variance=not synchronized
+    )(x)
+    x = keras.layers.ReLU()(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    x = keras.layers.Dense(
+        CLASSES,
+        kernel_initializer=keras.initializers.GlorotUniform(seed + 1),
+        name="logits",
+    )(x)
+    return keras.Model(images, x)
+
+
+def images_of(step, stream, views=()):
+    return tf.random.stateless_normal([SIZE, *views, 4, 4, 2], [step, stream])
+
+
+def batch_of(step, replica):
+    """The step's batch: the same for both replicas but for its ids."""
+    ids = tf.range(SIZE, dtype=tf.int64)
+    return {
+        "images": images_of(step, 1),
+        "images_strong": images_of(step, 2),
+        "labels": tf.cast((ids + step) % CLASSES, tf.int32),
+        "probe_images": images_of(step, 3),
+        "probe_labels": tf.cast(ids % CLASSES, tf.int32),
+        "ids": ids + SIZE * replica,
+    }
+
+
+def divided_batch_of(step, replica):
+    labelled = batch_of(step, replica)
+    return {
+        "labelled": {
+            "images": images_of(step, 4, [2]),
+            "labels": labelled["labels"],
+            "ids": labelled["ids"],
+            "clean_probability": tf.linspace(0.4, 1.0, SIZE),
+        },
+        "unlabelled": {"images": images_of(step, 5, [2])},
+    }
+
+
+def bkd_in_both_phases():
+    method = bkd.BKD(pair.Pair(network(1), network(5)), num_ids=NUM_IDS)
+    method.tipping_point.groups.assign([*range(5), 0] * 2)
+    return method
+
+
+def dividemix_after_ramp_up():
+    method = dividemix.DivideMix(
+        pair.Pair(network(1), network(5)), num_ids=NUM_IDS, batch_size=SIZE
+    )
+    # Of which the ramp looks at the epochs gone by, of all replicas.
+    method.turn.assign(2 * 40)
+    method.num_labelled.assign(100)
+    return method
+
+
+WITH_MENTOR = {"num_steps": 20, "example_dropout_rates": "0.25, 100"}
+METHODS = {
+    "baseline": lambda: baseline.Baseline(network(), mixup_alpha=1.0),
+    "mentornet": lambda: mentornet.MentorNet(
+        network(), mentornet_net.analytic_pd, num_ids=NUM_IDS, **WITH_MENTOR
+    ),
+    "mentormix": lambda: mentormix.MentorMix(
+        network(),
+        mentornet_net.analytic_pd,
+        ema_decay=0.9,
+        num_ids=NUM_IDS,
+        **WITH_MENTOR,
+    ),
+    "l2r": lambda: l2r.L2R(network(), num_ids=NUM_IDS),
+    "ieg": lambda: ieg.IEG(network(), num_ids=NUM_IDS),
+    # Moments of both replicas, in all its passes and their derivatives.
+    "ieg_synchronised": lambda: ieg.IEG(
+        network(synchronized=True), num_ids=NUM_IDS
+    ),
+    "dividemix": dividemix_after_ramp_up,
+    "bkd": bkd_in_both_phases,
+}
+
+
+def trained(name, strategy):
+    """Returns the method after five steps."""
+    with strategy.scope():
+        method = METHODS[name]()
+        method.compile(optimizer.TF1Momentum(0.05))
+    batch, step = batch_of, method.train_step
+    if name == "dividemix":
+        batch = divided_batch_of
+        step = functools.partial(method.train_iteration, 0)
+    compiled = tf.function(lambda values: strategy.run(step, (values,)))
+    for number in range(STEPS):
+        batches = [batch(number, r) for r in (0, 1)]
+
+        def of_replica(context, batches=batches):
+            return batches[context.replica_id_in_sync_group]
+
+        compiled(
+            strategy.experimental_distribute_values_from_function(of_replica)
+        )
+    return method
+
+
+def value(variable):
+    return np.array(tf.convert_to_tensor(variable.value))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_two_replicas_are_one_device(name, two_replicas, monkeypatch):
+    def of_first_replica(self, stream):
+        return randomness.stream_seed(self.seed, stream, self.step, 0)
+
+    monkeypatch.setattr(base.Method, "draw_seed", of_first_replica)
+    alone = trained(name, tf.distribute.OneDeviceStrategy("/cpu:0"))
+    both = trained(name, two_replicas)
+    for v, w in zip(everything(alone), everything(both), strict=True):
+        if v.name not in SUMS:
+            np.testing.assert_allclose(
+                value(v), value(w), atol=1e-5, err_msg=v.path
+            )
+    fresh = METHODS[name]().student.trainable_variables
+    moved = [
+        np.abs(value(v) - value(w)).max() > 1e-3
+        for v, w in zip(fresh, both.student.trainable_variables)
+    ]
+    # DivideMix trains one network of two.
+    assert np.mean(moved) >= 0.5
+    if by_id(alone) is not None:
+        expected, found = value(by_id(alone)), value(by_id(both))
+        assert np.abs(expected[:SIZE]).sum(1).min() > 0
+        for ids in (slice(0, SIZE), slice(SIZE, NUM_IDS)):
+            np.testing.assert_allclose(found[ids], expected[:SIZE], atol=1e-5)
+
+
+def everything(method):
+    return [*method.variables, *method.optimizer.variables]
+
+
+# What is remembered adds up over replicas.
+SUMS = ("weight_sums", "recorded", "confidence")
+
+
+def by_id(method):
+    """Returns what the method remembers of each example, or None."""
+    if isinstance(method, bkd.BKD):
+        return method.tipping_point.recorded
+    return method.mean_weights and method.mean_weights.sums
+
+
+@pytest.mark.parametrize("synchronised", [True, False])
+def test_synchronised_halves_are_the_whole_batch(synchronised, two_replicas):
+    def after_five_steps(strategy, parts):
+        with strategy.scope():
+            method = baseline.Baseline(
+                registry.build(
+                    "small_cnn", 3, (8, 8, 1), sync_batch_norm=synchronised
+                )
+            )
+            method.compile(optimizer.TF1Momentum(0.05))
+        step = tf.function(lambda v: strategy.run(method.train_step, (v,)))
+        for number in range(STEPS):
+            images = tf.random.stateless_normal([8, 8, 8, 1], [number, 0])
+            images *= tf.reshape(tf.range(1.0, 9.0), [8, 1, 1, 1])
+            halves = list(
+                zip(
+                    tf.split(images, parts),
+                    tf.split((tf.range(8) + number) % 3, parts),
+                )
+            )
+
+            def of_replica(context, halves=halves):
+                return halves[context.replica_id_in_sync_group]
+
+            step(
+                strategy.experimental_distribute_values_from_function(
+                    of_replica
+                )
+            )
+        return method.student.variables
+
+    alone = after_five_steps(tf.distribute.OneDeviceStrategy("/cpu:0"), 1)
+    both = after_five_steps(two_replicas, 2)
+    difference = max(
+        np.abs(value(v) - value(w)).max()
+        for v, w in zip(alone, both, strict=True)
+    )
+    assert difference < 1e-5 if synchronised else difference > 1e-3
