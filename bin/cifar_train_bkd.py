@@ -153,7 +153,8 @@ def main(_):
     results, folder = trainer_flags.train(
         "bkd", make_method, most_steps=most_steps
     )
-    draw_tipping_curve(results, folder)
+    if results is not None:
+        draw_tipping_curve(results, folder)
 
 
 def run():

@@ -86,6 +86,8 @@ def _guarded(main, argv):
         _exit(str(error))
     except (errors.TrainingError, errors.ExportError) as error:
         _exit(str(error), code=1)
+    except errors.WorkerLost as lost:
+        _exit(str(lost), code=os.EX_TEMPFAIL)
     except errors.Interrupted as stop:
         _exit(str(stop), code=130)
     except KeyboardInterrupt:

@@ -9,8 +9,11 @@ from tfnoisy.bin import command_line
 
 # TensorFlow greets before its log level counts, complains of every machine
 # without a GPU, and TFDS and the checkpoints log each file.
-# TF_CPP_MIN_LOG_LEVEL=0 in the environment shows it all.
-if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") != "0":
+# TF_CPP_MIN_LOG_LEVEL=0 in the environment shows it all.  Where several
+# workers train, a dozen lines of "errors" say that one of them has ended, which
+# we say in one.
+_level = "3" if os.environ.get("TF_CONFIG") else "2"
+if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", _level) != "0":
     logging.set_verbosity(logging.ERROR)
     with command_line.quiet_stderr() as _show_kept:
         import tensorflow

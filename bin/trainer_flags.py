@@ -32,7 +32,7 @@ _WITHOUT_EFFECT = {
     "xm_exp_id": "it named an experiment in its authors' system",
     "master": "TensorFlow 2 has no sessions and no masters",
     "ps_tasks": "there are no parameter servers; see --strategy",
-    "task": "there are no worker tasks; see --strategy",
+    "task": "TF_CONFIG names the workers; see --strategy",
     "loss_p_precentile": "the original ignored its misspelling too; say "
     "--loss_p_percentile",
 }
@@ -231,13 +231,22 @@ def define(
     )
     flags.DEFINE_boolean("overwrite", False, "Begin anew in a used folder.")
     flags.DEFINE_enum(
-        "strategy", "auto", distribution.STRATEGIES, "Devices to use."
+        "strategy",
+        "auto",
+        distribution.STRATEGIES,
+        "Devices to use: auto is multi_worker where TF_CONFIG names several "
+        "workers, mirrored where there are several GPUs.",
     )
     flags.DEFINE_integer(
         "num_virtual_devices",
         0,
         "Split the CPU, to try a strategy.",
         lower_bound=0,
+    )
+    flags.DEFINE_boolean(
+        "sync_batch_norm",
+        False,
+        "Batch normalisation by the moments of all replicas' batches together.",
     )
     flags.DEFINE_boolean(
         "deterministic", True, "Deterministic kernels, for exact resumption."
@@ -470,10 +479,12 @@ def train(method, make_method, **values):
         **values: further fields of `experiment.Experiment`.
 
     Returns:
-        The contents of results.json, and the run's `run_folder.RunFolder`.
+        The contents of results.json, and the run's `run_folder.RunFolder`;
+        None for both on a worker that is not the chief.
     """
+    talks = distribution.read_cluster().is_chief
     for name, reason in _WITHOUT_EFFECT.items():
-        if name in FLAGS and FLAGS[name].present:
+        if talks and name in FLAGS and FLAGS[name].present:
             print(f"--{name} has no effect: {reason}", file=sys.stderr)
     if FLAGS["device_id"].present:
         distribution.use_gpu(FLAGS.device_id)
@@ -492,6 +503,9 @@ def train(method, make_method, **values):
         if name in FLAGS:
             values.setdefault(name, FLAGS[name].value)
     results = experiment.run(experiment.Experiment(**values))
+    if results is None:
+        # The chief tells.
+        return None, None
     test = results["test"]
     print(
         f"{method}: test accuracy {test['accuracy']:.4f} at step "

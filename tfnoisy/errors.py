@@ -21,6 +21,14 @@ class Interrupted(Exception):
     """Ctrl-C, after what had been reached was saved; exit code 130."""
 
 
+class WorkerLost(Exception):
+    """Another worker of the run has ended, so that this one cannot go on.
+
+    Exit code 75, "try again": once all workers are started again, the same
+    command goes on from the last checkpoint.
+    """
+
+
 class ExportError(Exception):
     """The exported model is not as good as the trained one; exit code 1.
 

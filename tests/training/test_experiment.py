@@ -102,6 +102,16 @@ def test_more_steps_go_on_where_it_ended(tmp_path):
     assert [json.loads(line)["step"] for line in lines] == [3, 6, 9]
 
 
+def test_a_run_goes_on_with_as_many_replicas(tmp_path):
+    experiment.run(describe(tmp_path))
+    flags = tmp_path / "flags.flags"
+    flags.write_text(f"# Replicas that share a step: 2\n{flags.read_text()}")
+    with pytest.raises(errors.UserError, match="by 2 replicas, here are 1"):
+        experiment.run(describe(tmp_path, max_number_of_steps=9))
+    results = experiment.run(describe(tmp_path, overwrite=True))
+    assert results["steps"] == 6
+
+
 @pytest.mark.parametrize(
     "mistake, words",
     [
@@ -115,6 +125,7 @@ def test_more_steps_go_on_where_it_ended(tmp_path):
         ({"max_number_of_steps": 0}, "--max_number_of_steps"),
         ({"holdout": 1.5}, "--holdout"),
         ({"strategy": "tpu"}, "mirrored"),
+        ({"strategy": "multi_worker"}, "TF_CONFIG"),
         ({"noise_manifest": "nowhere.npz"}, "nowhere.npz"),
         ({"train_split": "train[:x]"}, "train"),
         ({"holdout": 0.0001}, "--holdout"),

@@ -1,6 +1,7 @@
 import json
 import os
 import pathlib
+import threading
 
 import pytest
 
@@ -126,6 +127,25 @@ def test_a_file_is_replaced_whole_or_not_at_all(folder, monkeypatch, moment):
     assert folder.read_flags() == FLAGS
     assert folder.read_results() == {"steps": 1}
     assert folder.read_metrics() == [{"step": 5}]
+
+
+def test_replicas_are_noted_beside_the_flags(folder):
+    assert folder.replicas() == 1
+    folder.write_flags(FLAGS, "train.py", networks=2, replicas=8)
+    assert (folder.networks(), folder.replicas()) == (2, 8)
+    assert folder.read_flags() == FLAGS
+    folder.write_flags(FLAGS, "train.py")
+    assert (folder.networks(), folder.replicas()) == (1, 1)
+
+
+def test_another_machines_file_is_waited_for(folder):
+    with pytest.raises(errors.UserError, match="a file system that all"):
+        folder.wait_for(folder.flags, seconds=0.05)
+    late = threading.Timer(0.3, folder.write_flags, [FLAGS, "train.py"])
+    late.start()
+    folder.wait_for(folder.flags)
+    late.join()
+    assert folder.read_flags() == FLAGS
 
 
 def test_clear_leaves_what_is_not_the_runs(folder):

@@ -8,6 +8,7 @@ import dataclasses
 import pathlib
 import resource
 import sys
+import warnings
 from collections.abc import Callable
 
 import keras
@@ -15,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 import tfnoisy
-from tfnoisy import errors, output_file
+from tfnoisy import errors, output_file, replicas
 from tfnoisy.nets import applications, registry
 from tfnoisy.noise import manifest as noise_manifest
 from tfnoisy.training import (
@@ -62,6 +63,7 @@ class Experiment(run_data.DataOptions):
         save_summaries_secs: between TensorBoard scalars.
         strategy: see `distribution.make_strategy`.
         num_virtual_devices: likewise.
+        sync_batch_norm: see `nets.registry.build`.
         deterministic: ask TensorFlow for deterministic kernels.
     """
 
@@ -85,6 +87,7 @@ class Experiment(run_data.DataOptions):
     save_summaries_secs: int = 120
     strategy: str = "auto"
     num_virtual_devices: int = 0
+    sync_batch_norm: bool = False
     deterministic: bool = True
 
 
@@ -108,37 +111,52 @@ class Budget:
 def run(experiment):
     """Trains, or resumes, or reports a finished run.
 
+    Each of several workers runs this; only the chief writes.
+
     Args:
         experiment: an `Experiment`.
 
     Returns:
-        The contents of results.json, a dict.
+        The contents of results.json, a dict; None on a worker that is not the
+        chief.
 
     Raises:
         UserError: before anything is written.
         TrainingError: if training cannot go on.
+        WorkerLost: if another worker has ended.
     """
+    cluster = distribution.read_cluster()
+    with distribution.losing_workers(cluster), warnings.catch_warnings():
+        if not cluster.is_chief:
+            warnings.simplefilter("ignore")
+        return _run(experiment, cluster)
+
+
+def _run(experiment, cluster):
     folder = run_folder.RunFolder(experiment.train_log_dir)
     folder.check_usable()
     if not experiment.overwrite and folder.read_flags() is not None:
         same = run_folder.compare_flags(folder, experiment.flags)
         if same and folder.read_results() is not None:
+            if not cluster.is_chief:
+                return None
             print(
                 f"{folder.path} is finished; --overwrite trains it anew",
                 file=sys.stderr,
             )
             return folder.read_results()
-    if experiment.deterministic:
-        tf.config.experimental.enable_op_determinism()
-    keras.utils.set_random_seed(experiment.seed)
+    # Before any operation of TensorFlow, see `make_strategy`.
     strategy = distribution.make_strategy(
         experiment.strategy, experiment.num_virtual_devices
     )
-    data = run_data.load(experiment)
-    replicas = strategy.num_replicas_in_sync
-    budget = _budget(experiment, data.train, replicas)
-
-    pretrained = _pretrained(experiment, folder, data.augmentation)
+    if experiment.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    keras.utils.set_random_seed(experiment.seed)
+    with replicas.failing_together(strategy):
+        data = run_data.load(experiment)
+        budget = _budget(experiment, data.train, strategy.num_replicas_in_sync)
+        pretrained = _pretrained(experiment, folder, data.augmentation)
+    _check_alike(strategy, data.manifest)
 
     def build(index=0):
         return registry.build(
@@ -148,6 +166,7 @@ def run(experiment):
             # Two networks of a run never begin as those of two runs do.
             seed=experiment.seed + index * _BETWEEN_SEEDS,
             pretrained=pretrained,
+            sync_batch_norm=experiment.sync_batch_norm,
         )
 
     with strategy.scope():
@@ -166,23 +185,50 @@ def run(experiment):
         save_interval_secs=experiment.save_interval_secs,
         save_summaries_secs=experiment.save_summaries_secs,
     )
-    try:
-        _open(folder, experiment, method, data.manifest)
-    except OSError as error:
-        raise errors.UserError(
-            f"--train_log_dir={folder.path} cannot be written: {error.strerror}"
-        ) from error
-    print(data.manifest.describe(), file=sys.stderr)
+    with replicas.failing_together(strategy):
+        if cluster.is_chief:
+            _open(folder, experiment, method, data.manifest)
+            print(data.manifest.describe(), file=sys.stderr)
+    with replicas.failing_together(strategy):
+        if not cluster.is_chief:
+            folder.wait_for(folder.flags)
     history = loop.run()
-    results = _results(experiment, method, budget, data, history)
+    memorised = _memorised(experiment, method, data, strategy)
+    results = None
+    if cluster.is_chief:
+        results = _results(experiment, method, budget, data, history, memorised)
+        _close(folder, method, data.manifest, results)
+    # None ends before the run has.
+    replicas.gathered(strategy, np.int64(0))
+    return results
+
+
+def _check_alike(strategy, manifest):
+    """Compares the labels of all workers.
+
+    Raises:
+        UserError: if they differ, as data that were read on several machines
+            may.
+    """
+    digest = np.int64(int(manifest.sha256()[:15], 16))
+    digests = replicas.gathered(strategy, digest)
+    differing = np.flatnonzero(digests != digests[0])
+    if len(differing):
+        raise errors.UserError(
+            f"worker {differing[0]} has other data or labels than worker 0: "
+            "all workers need the same files"
+        )
+
+
+def _close(folder, method, manifest, results):
+    """Adds what the method found out to the results, and writes them."""
     results |= method.findings()
     evidence = method.evidence()
     if evidence:
         output_file.write(folder.evidence, run_evidence.to_bytes(evidence))
-        results["detection"] = run_evidence.judge(evidence, data.manifest)
+        results["detection"] = run_evidence.judge(evidence, manifest)
     results["extended_from"] = folder.extended_from()
     folder.write_results(results)
-    return results
 
 
 def _pretrained(experiment, folder, augmentation):
@@ -252,7 +298,20 @@ def _evaluators(experiment, method, data, strategy):
 
 
 def _open(folder, experiment, method, manifest):
-    """The first moment at which anything is written."""
+    """The first moment at which anything is written.
+
+    Raises:
+        UserError: if it cannot be, or the folder's run had other labels.
+    """
+    try:
+        _begin(folder, experiment, method, manifest)
+    except OSError as error:
+        raise errors.UserError(
+            f"--train_log_dir={folder.path} cannot be written: {error.strerror}"
+        ) from error
+
+
+def _begin(folder, experiment, method, manifest):
     if experiment.overwrite:
         folder.clear()
     elif folder.manifest.exists():
@@ -263,6 +322,14 @@ def _open(folder, experiment, method, manifest):
                 "noise_manifest.npz differs): the data have changed since; "
                 "choose another --train_log_dir, or --overwrite"
             )
+        there = folder.replicas()
+        here = method.distribute_strategy.num_replicas_in_sync
+        if there != here:
+            raise errors.UserError(
+                f"{folder.path} was trained by {there} replicas, here are "
+                f"{here}: its steps would go on with other examples; choose "
+                "another --train_log_dir, or --overwrite"
+            )
     folder.path.mkdir(parents=True, exist_ok=True)
     ended = folder.extended_from()
     if folder.read_results():
@@ -270,11 +337,17 @@ def _open(folder, experiment, method, manifest):
     # In this order: a run killed in between must not count as finished.
     folder.results.unlink(missing_ok=True)
     networks = len(getattr(method.student, "networks", [method.student]))
-    folder.write_flags(experiment.flags, experiment.command, ended, networks)
+    folder.write_flags(
+        experiment.flags,
+        experiment.command,
+        ended,
+        networks,
+        method.distribute_strategy.num_replicas_in_sync,
+    )
     manifest.save(folder.manifest)
 
 
-def _results(experiment, method, budget, data, history):
+def _results(experiment, method, budget, data, history, memorised):
     last = history[-1]
     steps = last["step"]
     return {
@@ -301,7 +374,7 @@ def _results(experiment, method, budget, data, history):
         },
         "best_test_accuracy": max(row["test_accuracy"] for row in history),
         "holdout": _holdout(history, data),
-        "train": _memorised(experiment, method, data),
+        "train": memorised,
         "wall_seconds": last["seconds"],
         "images_per_second": round(
             steps * budget.batch_size / max(last["seconds"], 1e-9), 1
@@ -333,7 +406,7 @@ def _holdout(history, data):
     }
 
 
-def _memorised(experiment, method, data):
+def _memorised(experiment, method, data, strategy):
     """How much of the training labels, and of the wrong ones, is fitted.
 
     By the evaluated weights, on a random sample that is not much more work
@@ -343,7 +416,11 @@ def _memorised(experiment, method, data):
     count = min(5000, max(1000, len(data.test)))
     sample = data.train.take(np.sort(chosen[:count]))
     logits = evaluation.predict_logits(
-        method, sample, data.augmentation, experiment.eval_batch_size
+        method,
+        sample,
+        data.augmentation,
+        experiment.eval_batch_size,
+        strategy,
     )
     fitted = logits.argmax(axis=1) == sample.given_labels
     wrong = np.zeros(len(sample), bool)

@@ -5,16 +5,21 @@ the result lives in the method's and the optimiser's variables and in the
 step count; the data are entered at the batch that the step count names.  So
 a run that was killed goes on from its last checkpoint as if nothing had
 happened, bit for bit on one device.
+
+Of several workers each runs this loop, in step with the others; only the
+first, the chief, writes and talks.  All variables are alike on all workers, so
+that its checkpoints are those of the run.
 """
 
 import contextlib
 import math
 import time
 
+import numpy as np
 import tensorflow as tf
 import tqdm
 
-from tfnoisy import errors
+from tfnoisy import errors, replicas
 from tfnoisy.methods import base
 
 
@@ -86,7 +91,8 @@ class Loop:
         self.restore_step = restore_step
         self.save_interval_secs = save_interval_secs
         self.save_summaries_secs = save_summaries_secs
-        self.progress = progress
+        self.is_chief = replicas.is_chief(strategy)
+        self.progress = progress and self.is_chief
         self.checkpoint = method.checkpoint()
         self._compiled = {}
         self._pending = []
@@ -96,13 +102,15 @@ class Loop:
         """Trains from the last checkpoint, if any, to the last step.
 
         Returns:
-            The evaluations, a list of the lines of metrics.jsonl.
+            The evaluations, a list of the lines of metrics.jsonl; on other
+            workers than the chief those made since this process began.
 
         Raises:
             TrainingError: if a loss is not finite; the last good checkpoint
                 stays.
         """
-        self.folder.path.mkdir(parents=True, exist_ok=True)
+        if self.is_chief:
+            self.folder.path.mkdir(parents=True, exist_ok=True)
         self.last_checkpoints = tf.train.CheckpointManager(
             self.checkpoint,
             str(self.folder.checkpoints),
@@ -114,14 +122,12 @@ class Loop:
         )
         self._restore()
         step = self._step_of_method()
-        self._rows = history = self.folder.keep_metrics_until(step)
+        self._rows = history = self._metrics_until(step)
         self._seconds_before = history[-1]["seconds"] if history else 0.0
         self._started = self._saved = self._summarised = time.monotonic()
         self._steps_before_start = step
         with (
-            tf.summary.create_file_writer(
-                str(self.folder.tensorboard)
-            ).as_default(),
+            self._summary_writer().as_default(),
             tqdm.tqdm(
                 total=self.num_steps,
                 initial=step,
@@ -132,7 +138,7 @@ class Loop:
             ) as bar,
         ):
             if step:
-                _say(bar, f"resuming at step {step} of {self.num_steps}")
+                self._say(bar, f"resuming at step {step} of {self.num_steps}")
             try:
                 while stage := self.method.stage(
                     step, self.data, self.num_steps
@@ -150,7 +156,26 @@ class Loop:
                     f"stopped at step {step}; the same command goes on from "
                     "there"
                 ) from None
+            except tf.errors.OpError:
+                # Another worker may have stopped at what this one has yet to
+                # look at.
+                with contextlib.suppress(tf.errors.OpError):
+                    self._collect()
+                raise
         return self._rows
+
+    def _metrics_until(self, step):
+        """Returns the evaluations so far: the chief's, or where it has one."""
+        rows = self.folder.keep_metrics_until(step) if self.is_chief else []
+        evaluated = np.int64(step in [row["step"] for row in rows])
+        if replicas.of_chief(self.strategy, evaluated) and not self.is_chief:
+            rows = [{"step": step, "seconds": 0.0}]
+        return rows
+
+    def _summary_writer(self):
+        if not self.is_chief:
+            return tf.summary.create_noop_writer()
+        return tf.summary.create_file_writer(str(self.folder.tensorboard))
 
     def _restore(self):
         """Restores the last checkpoint, if the run has one.
@@ -158,10 +183,30 @@ class Loop:
         Raises:
             UserError: if it is damaged or gone.
         """
+        with replicas.failing_together(self.strategy):
+            latest = self._checkpoint_to_restore() if self.is_chief else None
+        step = np.int64(-1 if latest is None else _step_of(latest))
+        step = int(replicas.of_chief(self.strategy, step))
+        if step >= 0:
+            with replicas.failing_together(self.strategy):
+                self._restore_from(latest or self._checkpoint_of(step))
+
+    def _checkpoint_of(self, step):
+        """Returns the path of the chief's checkpoint, for another worker."""
+        path = self.folder.checkpoints / f"ckpt-{step}"
+        self.folder.wait_for(f"{path}.index")
+        return str(path)
+
+    def _checkpoint_to_restore(self):
+        """Returns the checkpoint's path, None for a run that has none.
+
+        Raises:
+            UserError: if it is gone.
+        """
         latest = self.last_checkpoints.latest_checkpoint
         if self.restore_step:
             kept = {
-                int(path.rpartition("-")[2]): path
+                _step_of(path): path
                 for path in self.last_checkpoints.checkpoints
             }
             if self.restore_step not in kept:
@@ -171,19 +216,20 @@ class Loop:
                     f"{', '.join(map(str, sorted(kept))) or 'no step'}"
                 )
             latest = kept[self.restore_step]
-        if latest is None:
-            if self.folder.read_metrics():
-                raise errors.UserError(
-                    f"{self.folder.checkpoints} has lost its checkpoints, or "
-                    "their index, the file `checkpoint`; restore it, or begin "
-                    "anew with --overwrite"
-                )
-            return
+        if latest is None and self.folder.read_metrics():
+            raise errors.UserError(
+                f"{self.folder.checkpoints} has lost its checkpoints, or "
+                "their index, the file `checkpoint`; restore it, or begin "
+                "anew with --overwrite"
+            )
+        return latest
+
+    def _restore_from(self, path):
         try:
-            self._checkpoint_as(latest).restore(latest).assert_consumed()
+            self._checkpoint_as(path).restore(path).assert_consumed()
         except Exception as error:  # TensorFlow raises half a dozen kinds.
             raise errors.UserError(
-                f"the checkpoint {latest} is damaged or of another network; "
+                f"the checkpoint {path} is damaged or of another network; "
                 "begin anew with --overwrite"
             ) from error
 
@@ -219,13 +265,14 @@ class Loop:
         last_step = min(stage.last_step, self.num_steps)
         shown = time.monotonic()
         while step < last_step:
-            self._pending.append(one_step(iterator))
+            logs = one_step(iterator)
             step += 1
+            self._pending.append((step, logs))
             if self._is_due(step) or (stage.evaluate and step == last_step):
                 self._evaluate(step, bar)
                 shown = 0.0
             elif time.monotonic() - self._saved > self.save_interval_secs:
-                self._collect(step)
+                self._collect()
                 self._save(self.last_checkpoints, step)
             if time.monotonic() - shown > 0.5 or step == last_step:
                 self._show(step, bar)
@@ -242,22 +289,25 @@ class Loop:
 
     def _compile_step(self, train_step):
         strategy = self.strategy
+        names = []
+
+        def stacked_logs(batch):
+            logs = train_step(batch)
+            names[:] = logs
+            return tf.stack([tf.cast(v, tf.float32) for v in logs.values()])
 
         @tf.function(jit_compile=False)
         def one_step(iterator):
-            logs = strategy.run(train_step, (next(iterator),))
-            return {
-                name: strategy.reduce(
-                    tf.distribute.ReduceOp.MEAN, value, axis=None
-                )
-                for name, value in logs.items()
-            }
+            logs = strategy.run(stacked_logs, (next(iterator),))
+            # Together: workers would have to meet for each of them.
+            mean = strategy.reduce(tf.distribute.ReduceOp.MEAN, logs, axis=None)
+            return dict(zip(names, tf.unstack(mean, len(names))))
 
         return one_step
 
     def _evaluate(self, step, bar):
         """Judges the method, writes the line, keeps the best, saves."""
-        self._collect(step)
+        self._collect()
         logs = self._means.values()
         row = {"step": step, **{f"train_{k}": v for k, v in logs.items()}}
         row["learning_rate"] = self._learning_rate(step - 1)
@@ -275,12 +325,13 @@ class Loop:
             self._save(self.best_checkpoint, step)
         # The line first: a run killed between the two makes this step, and
         # so this line, again.
-        self.folder.append_metrics(row)
+        if self.is_chief:
+            self.folder.append_metrics(row)
         self._rows.append(row)
         self._save(self.last_checkpoints, step)
         judged = {k: v for k, v in row.items() if not k.startswith("train_")}
         self._summarise(step, {**logs, **judged})
-        _say(
+        self._say(
             bar,
             f"step {step}: loss {row['train_loss']:.4f}, accuracy on given "
             f"labels {row['train_accuracy']:.4f}, "
@@ -294,7 +345,7 @@ class Loop:
     def _show(self, step, bar):
         """Moves the progress bar; summarises when the time has come."""
         bar.update(step - bar.n)
-        self._collect(step)
+        self._collect()
         logs = self._means.values()
         shown = {
             name: f"{logs[name]:.3f}"
@@ -315,19 +366,18 @@ class Loop:
         per_step = self.data.batch_size * self.strategy.num_replicas_in_sync
         return steps * per_step / (time.monotonic() - self._started)
 
-    def _collect(self, step):
+    def _collect(self):
         """Adds the steps since the last time; stops at a bad loss."""
-        first = step - len(self._pending) + 1
-        for number, logs in enumerate(self._pending, first):
+        for step, logs in self._pending:
             loss = float(logs["loss"])
             if not math.isfinite(loss):
                 kept = self.last_checkpoints.latest_checkpoint
                 raise errors.TrainingError(
-                    f"the loss of step {number} is {loss}; the last good "
+                    f"the loss of step {step} is {loss}; the last good "
                     f"checkpoint is {kept or 'none, it was too early'}; a "
                     "smaller --learning_rate, with --overwrite, usually helps"
                 )
-        for logs in self._pending:
+        for _, logs in self._pending:
             self._means.add({name: float(v) for name, v in logs.items()})
         self._pending.clear()
 
@@ -336,6 +386,7 @@ class Loop:
         return float(rate(step) if callable(rate) else base.value_of(rate))
 
     def _save(self, manager, step):
+        """Saves the chief's variables, which are all workers'."""
         values = [
             tf.convert_to_tensor(v.value)
             for v in [*self.method.variables, *self.method.optimizer.variables]
@@ -352,7 +403,8 @@ class Loop:
                 f"{manager.latest_checkpoint or 'none, it was too early'}; "
                 "a smaller --learning_rate, with --overwrite, usually helps"
             )
-        manager.save(checkpoint_number=step)
+        if self.is_chief:
+            manager.save(checkpoint_number=step)
         self._saved = time.monotonic()
 
     def _summarise(self, step, values):
@@ -361,8 +413,12 @@ class Loop:
                 tf.summary.scalar(name, value, step=step)
         self._summarised = time.monotonic()
 
+    def _say(self, bar, line):
+        """Prints a line beside the bar; a run goes on where nobody reads it."""
+        if self.is_chief:
+            with contextlib.suppress(BrokenPipeError):
+                bar.write(line)
 
-def _say(bar, line):
-    """Prints a line beside the bar; a run goes on where nobody reads it."""
-    with contextlib.suppress(BrokenPipeError):
-        bar.write(line)
+
+def _step_of(checkpoint):
+    return int(checkpoint.rpartition("-")[2])

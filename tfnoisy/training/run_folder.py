@@ -14,10 +14,12 @@ import json
 import os
 import pathlib
 import shutil
+import time
 
 from tfnoisy import errors
 
 _NETWORKS = "# Networks that are trained and judged together: "
+_REPLICAS = "# Replicas that share a step: "
 _EXTENDED = "# This run had ended and was then prolonged, at step "
 
 
@@ -110,12 +112,43 @@ class RunFolder:
 
     def networks(self):
         """Returns how many networks the run trains together, 1 or 2."""
+        return self._noted(_NETWORKS)
+
+    def replicas(self):
+        """Returns how many replicas, on all machines, share a step."""
+        return self._noted(_REPLICAS)
+
+    def _noted(self, what):
         for line in self._flag_lines() or []:
-            if line.startswith(_NETWORKS):
-                return int(line.removeprefix(_NETWORKS))
+            if line.startswith(what):
+                return int(line.removeprefix(what))
         return 1
 
-    def write_flags(self, values, command, extended_from=(), networks=1):
+    def wait_for(self, path, seconds=60.0):
+        """Waits for a file that another machine has written into the folder.
+
+        Network file systems show news late.
+
+        Args:
+            path: of the file.
+            seconds: the longest time to wait.
+
+        Raises:
+            UserError: if it does not appear.
+        """
+        deadline = time.monotonic() + seconds
+        while not pathlib.Path(path).exists():
+            if time.monotonic() > deadline:
+                raise errors.UserError(
+                    f"this worker does not see {path}, which worker 0 wrote: "
+                    "--train_log_dir must be on a file system that all workers "
+                    "share"
+                )
+            time.sleep(0.1)
+
+    def write_flags(
+        self, values, command, extended_from=(), networks=1, replicas=1
+    ):
         """Writes the flag file that reruns the run.
 
         Args:
@@ -124,10 +157,13 @@ class RunFolder:
             extended_from: see `extended_from`; until then the run's schedules
                 were those of fewer steps, which the file says.
             networks: see `networks`.
+            replicas: see `replicas`.
         """
         lines = [f"# {command} --flagfile={self.flags}"]
         if networks > 1:
             lines.append(f"{_NETWORKS}{networks}")
+        if replicas > 1:
+            lines.append(f"{_REPLICAS}{replicas}")
         lines += [f"{_EXTENDED}{steps}" for steps in extended_from]
         lines += [f"--{name}={value}" for name, value in values.items()]
         self._replace(self.flags, "\n".join(lines) + "\n")

@@ -1,0 +1,52 @@
+"""Runs a script as a worker that can be looked at, and killed, by the tests.
+
+    worker.py SCRIPT VARIABLES DIE_AT FLAGS...
+
+writes the variables after training to VARIABLES, and dies by SIGKILL when it
+has made DIE_AT steps; 0 for not at all.
+"""
+
+import os
+import runpy
+import signal
+import sys
+
+from tfnoisy.bin import common  # noqa: F401, before TensorFlow: keeps it quiet
+
+import numpy as np  # isort: skip
+import tensorflow as tf  # isort: skip
+
+from tfnoisy.training import loop  # isort: skip
+
+
+class WatchedLoop(loop.Loop):
+    """A loop of which the test sees the end, or makes one."""
+
+    def run(self):
+        """Trains, and writes the variables."""
+        rows = super().run()
+        np.savez(VARIABLES, **{v.path: value(v) for v in everything(self)})
+        return rows
+
+    def _is_due(self, step):
+        if step == DIE_AT:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super()._is_due(step)
+
+
+def everything(watched):
+    """Returns all variables of the method and its optimiser."""
+    return [*watched.method.variables, *watched.method.optimizer.variables]
+
+
+def value(variable):
+    """Returns this worker's copy of a variable, as an array."""
+    return tf.convert_to_tensor(variable.value).numpy()
+
+
+if __name__ == "__main__":
+    script, VARIABLES, DIE_AT, *flags = sys.argv[1:]
+    DIE_AT = int(DIE_AT)
+    loop.Loop = WatchedLoop
+    sys.argv = [script, *flags]
+    runpy.run_path(script, run_name="__main__")
