@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures tfnoisy on this machine: --suite=step, input or serving.
+"""Measures tfnoisy on this machine: --suite=step, input, scaling or serving.
 
 A JSON line per measurement.  TF_NUM_INTRAOP_THREADS and TF_NUM_INTEROP_THREADS
 in the environment set TensorFlow's threads.
@@ -11,29 +11,43 @@ from absl import flags
 
 from tfnoisy.bin import common
 from tfnoisy.serving import benchmark as benchmark_serving
-from tfnoisy.training import benchmark_input, benchmark_step, step_passes
+from tfnoisy.training import (
+    benchmark_input,
+    benchmark_scaling,
+    benchmark_step,
+    step_passes,
+)
 
 flags.DEFINE_enum(
-    "suite", "step", ["step", "input", "serving"], "What to measure."
+    "suite",
+    "step",
+    ["step", "input", "scaling", "serving"],
+    "What to measure.",
 )
 flags.DEFINE_multi_enum(
-    "method", ["mentormix"], sorted(step_passes.STEPS), "step: which methods."
+    "method",
+    ["mentormix"],
+    sorted(step_passes.STEPS),
+    "step, scaling: of which.",
 )
 flags.DEFINE_string(
     "studentnet",
     None,
     "step: the network; resnet29 for ieg and l2r, else cifar_resnet32.  "
-    "serving: the untrained one; cifar_resnet20.",
+    "scaling: cifar_resnet20.  serving: the untrained one; cifar_resnet20.",
 )
 flags.DEFINE_integer(
     "batch_size",
     None,
     "Examples per batch; for a step of ieg and l2r 100, of dividemix 64, "
-    "else 128.",
+    "else 128; of scaling, per replica, 32.",
     1,
 )
 flags.DEFINE_integer(
-    "repeats", None, "Interleaved repeats; of a step 20, of serving 100.", 1
+    "repeats",
+    None,
+    "Repeats; of a step, also of scaling, 20, of serving 100.",
+    1,
 )
 flags.DEFINE_string(
     "model_dir",
@@ -61,6 +75,12 @@ def main(_):
                 FLAGS.repeats or 20,
             )
             print(json.dumps({"suite": "step", **result}), flush=True)
+    elif FLAGS.suite == "scaling":
+        for method in FLAGS.method:
+            for result in benchmark_scaling.scaling_suite(
+                method, FLAGS.studentnet, FLAGS.batch_size, FLAGS.repeats or 20
+            ):
+                print(json.dumps({"suite": "scaling", **result}), flush=True)
     elif FLAGS.suite == "serving":
         for result in benchmark_serving.serving_suite(
             FLAGS.model_dir,
