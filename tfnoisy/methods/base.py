@@ -290,7 +290,15 @@ class Method(keras.Model):
         """
         if variables is None:
             variables = self.student.trainable_variables
-        gradients = tape.gradient(loss, variables)
+        self.update(tape.gradient(loss, variables), variables)
+
+    def update(self, gradients, variables):
+        """Updates the student, or a part of it, then the moving averages.
+
+        Args:
+            gradients: of this replica's mean loss, a list.
+            variables: the trainable variables that they are for.
+        """
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         if replicas > 1:
             gradients = [g / replicas for g in gradients]

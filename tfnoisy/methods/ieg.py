@@ -213,25 +213,37 @@ class IEG(look_ahead.LookAheadMethod):
         size = tf.cast(tf.size(weights), weights.dtype)
         self.mean_weights.record(batch, size * weights, tf.sign(weights), keep)
 
-        mixed_images, mixed_labels = self.mix_with_probe(views, pseudo, probe)
         with tape:
             net_loss = 0.5 * tf.add_n(
                 net_losses(
                     labels, pseudo, logits, weights, keep, self.grad_eps_init
                 )
             )
+            cs_loss = self.consistency_factor * consistency_loss(
+                logits, strong_logits
+            )
+            view_loss = net_loss + cs_loss
+        variables = self.student.trainable_variables
+        gradients = tape.gradient(view_loss, variables)
+
+        mixed_images, mixed_labels = self.mix_with_probe(views, pseudo, probe)
+        # One after the other: the views' activations, two batches of them, are
+        # let go before there are those of three batches of mixed images.
+        with tf.control_dependencies(gradients):
+            mixed_images = tf.identity(mixed_images)
+        with tf.GradientTape() as mixed_tape:
             l_loss, u_loss = mixed_losses(
                 mixed_labels, self.forward_untracked(mixed_images)
             )
             xe_loss = l_loss + self.ce_factor * u_loss
-            cs_loss = self.consistency_factor * consistency_loss(
-                logits, strong_logits
-            )
             decay_loss = tf.cast(self.decay_loss(), net_loss.dtype)
-            loss = net_loss + xe_loss + cs_loss + decay_loss
-        self.minimize(loss, tape)
+            mixed_loss = xe_loss + decay_loss
+        mixed_gradients = mixed_tape.gradient(mixed_loss, variables)
+        self.update(
+            [g + h for g, h in zip(gradients, mixed_gradients)], variables
+        )
         return {
-            "loss": loss,
+            "loss": view_loss + mixed_loss,
             "accuracy": base.accuracy(labels, logits),
             "net_loss": net_loss,
             "xe_loss": xe_loss,
