@@ -1,0 +1,61 @@
+"""Runs scripts, each in a process that has TensorFlow imported already.
+
+Importing it takes five seconds of a processor, more than the work of most
+tests' scripts.  This process imports it once and forks for each script, which
+gets what a shell would give it: its arguments, files for what it prints, and a
+process of its own to end with an exit code.
+
+A request is a line of JSON on the standard input, [words, path of its standard
+output, path of its standard error]; the answer a line with the exit code.
+"""
+
+import atexit
+import importlib
+import json
+import os
+import pathlib
+import runpy
+import sys
+import traceback
+
+
+def main():
+    """Answers requests until there are no more."""
+    for name in ("tensorflow", "tensorflow_datasets.core", "sklearn.mixture"):
+        importlib.import_module(name)
+    for line in sys.stdin:
+        words, *outputs = json.loads(line)
+        child = os.fork()
+        if not child:
+            run(words, outputs)
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+def run(words, outputs):
+    """Is the script from here on; never returns."""
+    for number, path in enumerate([os.devnull, *outputs]):
+        file = os.open(path, os.O_WRONLY | os.O_TRUNC if number else 0)
+        os.dup2(file, number)
+        os.close(file)
+    sys.argv = words
+    sys.path[0] = str(pathlib.Path(words[0]).parent)
+    code = 0
+    try:
+        runpy.run_path(words[0], run_name="__main__")
+    except SystemExit as end:
+        code = end.code
+        if isinstance(code, str):
+            print(code, file=sys.stderr)
+            code = 1
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code or 0)
+
+
+if __name__ == "__main__":
+    main()
