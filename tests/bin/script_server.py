@@ -2,11 +2,13 @@
 
 Importing it takes five seconds of a processor, more than the work of most
 tests' scripts.  This process imports it once and forks for each script, which
-gets what a shell would give it: its arguments, files for what it prints, and a
-process of its own to end with an exit code.
+gets what a shell would give it: its arguments and environment, files for what
+it prints, and a process of its own to end with an exit code.  (What TensorFlow
+reads of the environment as it is imported is this process's.)
 
-A request is a line of JSON on the standard input, [words, path of its standard
-output, path of its standard error]; the answer a line with the exit code.
+A request is a line of JSON on the standard input, [words, environment, path of
+its standard output, path of its standard error]; the answer a line with the
+exit code.
 """
 
 import atexit
@@ -24,20 +26,22 @@ def main():
     for name in ("tensorflow", "tensorflow_datasets.core", "sklearn.mixture"):
         importlib.import_module(name)
     for line in sys.stdin:
-        words, *outputs = json.loads(line)
+        words, environment, *outputs = json.loads(line)
         child = os.fork()
         if not child:
-            run(words, outputs)
+            run(words, environment, outputs)
         _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
 
 
-def run(words, outputs):
+def run(words, environment, outputs):
     """Is the script from here on; never returns."""
     for number, path in enumerate([os.devnull, *outputs]):
         file = os.open(path, os.O_WRONLY | os.O_TRUNC if number else 0)
         os.dup2(file, number)
         os.close(file)
+    os.environ.clear()
+    os.environ.update(environment)
     sys.argv = words
     sys.path[0] = str(pathlib.Path(words[0]).parent)
     code = 0
