@@ -1,6 +1,5 @@
 """Two workers, as two processes of this machine that TF_CONFIG joins."""
 
-import contextlib
 import json
 import os
 import pathlib
@@ -14,7 +13,13 @@ import pytest
 
 from tfnoisy.methods import base, bkd, mentormix
 from tfnoisy.nets import mentornet, pair
-from tfnoisy.training import distribution, experiment, optimizer, schedules
+from tfnoisy.training import (
+    benchmark_scaling,
+    distribution,
+    experiment,
+    optimizer,
+    schedules,
+)
 
 ROOT = pathlib.Path(__file__).parents[2]
 RUN = {
@@ -26,14 +31,6 @@ RUN = {
     "batch_size": 16,
     "augment": "standard",
 }
-
-
-def free_ports(count):
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 def run_two(script, folder, flags, die_at=(0, 0), of_second=()):
@@ -49,7 +46,8 @@ def run_two(script, folder, flags, die_at=(0, 0), of_second=()):
     Returns:
         ([exit code], [stderr], [stdout]), by worker.
     """
-    addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    ports = benchmark_scaling.free_ports(2)
+    addresses = [f"127.0.0.1:{port}" for port in ports]
     processes = []
     for index in (0, 1):
         task = {"type": "worker", "index": index}
