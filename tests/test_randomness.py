@@ -91,3 +91,36 @@ def test_streams_epochs_and_seeds_are_independent():
         for epoch in (0, 1)
     ]
     assert abs(np.corrcoef(draws) - np.eye(len(draws))).max() < 0.025
+
+
+def seeds():
+    """Of which some are negative."""
+    return [randomness.stream_seed(3, "mix", step, 1) for step in range(6)]
+
+
+@pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
+@pytest.mark.parametrize("shape", [[], [7], [3, 5, 2]], ids=str)
+def test_draws_are_tensorflows_and_xlas_too(dtype, shape):
+    by_xla = tf.function(randomness.uniform, jit_compile=True)
+    integers_by_xla = tf.function(randomness.integers, jit_compile=True)
+    for seed in seeds():
+        np.testing.assert_array_equal(
+            by_xla(seed, shape, dtype),
+            tf.random.stateless_uniform(shape, seed, dtype=dtype),
+        )
+        np.testing.assert_array_equal(
+            integers_by_xla(seed, shape, 17),
+            tf.random.stateless_uniform(shape, seed, 0, 17, tf.int32),
+        )
+    draws = randomness.uniform(seed, shape, dtype)
+    assert draws.dtype == dtype and draws.shape == shape
+
+
+def test_xla_makes_the_same_seeds():
+    by_xla = tf.function(
+        lambda step: randomness.stream_seed(3, "mix", step, 1),
+        jit_compile=True,
+    )
+    for step, seed in enumerate(seeds()):
+        np.testing.assert_array_equal(by_xla(tf.constant(step)), seed)
+    assert any(np.any(seed < 0) for seed in seeds())

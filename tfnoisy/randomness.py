@@ -31,6 +31,10 @@ STREAMS = {
     )
 }
 
+# The default of CPUs and GPUs, which XLA's own default agrees with for
+# seeds below 2^32 alone.
+_GENERATOR = "philox"
+
 
 def stream_seed(seed, stream, *counters):
     """Returns an int32 seed [2] for TensorFlow's stateless generators.
@@ -47,9 +51,56 @@ def stream_seed(seed, stream, *counters):
     key = tf.stack([tf.cast(seed, tf.int32), STREAMS[stream]])
     for counter in counters:
         key = tf.random.experimental.stateless_fold_in(
-            key, tf.cast(counter, tf.int32)
+            _wide(key), tf.cast(counter, tf.int32), alg=_GENERATOR
         )
     return key
+
+
+def _wide(seed):
+    """Returns the seed in 64 bits; XLA would not extend its sign."""
+    return tf.cast(seed, tf.int64)
+
+
+def uniform(seed, shape, dtype=tf.float32):
+    """Returns the numbers of `tf.random.stateless_uniform` in [0, 1).
+
+    Made of the generator's bits, since XLA makes other numbers of the same
+    bits than TensorFlow: a compiled step draws what any other draws.
+
+    Args:
+        seed: [2], an integer tensor.
+        shape: of the result, a list or an integer tensor.
+        dtype: tf.float32 or tf.float64.
+    """
+    if dtype == tf.float32:
+        # The fraction of a number in [1, 2).
+        bits = _bits(seed, shape) & tf.constant(0x7FFFFF, tf.uint32)
+        one = tf.constant(0x3F800000, tf.uint32)
+        return tf.bitcast(bits | one, tf.float32) - 1.0
+    # Two words a number, the high one first; by its 20 + 32 bits.
+    words = _bits(seed, tf.concat([tf.cast(shape, tf.int32), [2]], 0))
+    high = tf.cast(words[..., 0] & tf.constant(0xFFFFF, tf.uint32), dtype)
+    low = tf.cast(words[..., 1], dtype)
+    return (high + low * 2.0**-32) * 2.0**-20
+
+
+def integers(seed, shape, maxval):
+    """Returns int32 in [0, maxval), those of `tf.random.stateless_uniform`.
+
+    Args:
+        seed: [2], an integer tensor.
+        shape: of the result.
+        maxval: an integer.
+    """
+    return tf.random.stateless_uniform(
+        shape, _wide(seed), maxval=maxval, dtype=tf.int32, alg=_GENERATOR
+    )
+
+
+def _bits(seed, shape):
+    return tf.random.stateless_uniform(
+        shape, _wide(seed), None, None, tf.uint32, alg=_GENERATOR
+    )
 
 
 def uniform_by_id(seed, stream, num_ids, num_draws, *counters):

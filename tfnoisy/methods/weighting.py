@@ -111,9 +111,9 @@ def drop_examples(weights, rate, seed):
     size = tf.shape(weights)[0]
     rate = tf.cast(rate, tf.float64)
     kept = tf.cast(tf.cast(size, tf.float64) * (1.0 - rate), tf.int32)
-    chosen = mixing.permutation(seed, size)[:kept, None]
-    keep = tf.scatter_nd(chosen, tf.ones([kept], weights.dtype), [size])
-    return weights * keep
+    order = mixing.permutation(seed, size)
+    first = tf.cast(tf.range(size) < kept, weights.dtype)
+    return weights * tf.scatter_nd(order[:, None], first, [size])
 
 
 class Weighting(keras.layers.Layer):

@@ -349,6 +349,6 @@ class Dropout(keras.layers.Layer):
             replica.replica_id_in_sync_group if replica else 0,
         )
         self.calls.assign(calls + 1)
-        drawn = tf.random.stateless_uniform(tf.shape(inputs), key)
+        drawn = randomness.uniform(key, tf.shape(inputs))
         kept = tf.cast(drawn >= self.rate, inputs.dtype)
         return inputs * kept / (1 - self.rate)
