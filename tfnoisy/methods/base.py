@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfnoisy import errors, randomness
+from tfnoisy.nets import precision
 from tfnoisy.nets import weight_decay as decay
 
 
@@ -38,6 +39,10 @@ class Method(keras.Model):
     written for one replica and takes a batch {images, labels, ids}, or any
     (images, labels) pair; the same step serves `fit` and the scripts' loop
     (`tfnoisy.training.loop`).
+
+    The student may compute in half precision (`nets.precision`), with an
+    optimiser that scales the loss where that is float16; all that a method
+    computes of its logits, and the averages of its weights, are in float32.
 
     Attributes:
         student: the classifier, images -> logits [B, C].
@@ -126,7 +131,8 @@ class Method(keras.Model):
         Args:
             optimizer: a Keras optimiser, usually
                 `tfnoisy.training.optimizer.TF1Momentum`.
-            jit_compile: whether XLA compiles the step.
+            jit_compile: whether XLA compiles the step of `fit`, which must
+                then do without `prepare`; see `training.loop` for the scripts.
             **kwargs: as for `keras.Model.compile`.
         """
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
@@ -235,6 +241,17 @@ class Method(keras.Model):
             )
         return images, tf.cast(labels, tf.float32)
 
+    def prepare(self, batch):
+        """Returns the batch with the draws that XLA has no kernel for.
+
+        A compiled step is given what this returns; else a step draws the same
+        numbers by itself.  Here there are none.
+
+        Args:
+            batch: as for `train_step`.
+        """
+        return batch
+
     def draw_seed(self, stream):
         """Returns a seed [2] of this stream, step and replica."""
         replica = tf.distribute.get_replica_context()
@@ -280,7 +297,7 @@ class Method(keras.Model):
         """Updates the student, or a part of it, then the moving averages.
 
         Keras's optimiser sums gradients over replicas, so each replica gives
-        its share.
+        its share.  It may scale the loss, to divide the gradients again.
 
         Args:
             loss: this replica's mean loss, recorded by `tape`.
@@ -290,13 +307,27 @@ class Method(keras.Model):
         """
         if variables is None:
             variables = self.student.trainable_variables
-        self.update(tape.gradient(loss, variables), variables)
+        self.update(self.scaled_gradients(loss, tape, variables), variables)
+
+    def scaled_gradients(self, loss, tape, variables):
+        """Returns the gradients of the loss as the optimiser wants it scaled.
+
+        Args:
+            loss: this replica's mean loss, recorded by `tape`, or a term of it.
+            tape: a `tf.GradientTape`.
+            variables: a list of trainable variables.
+        """
+        return tape.gradient(
+            loss,
+            variables,
+            output_gradients=self.optimizer.scale_loss(tf.ones_like(loss)),
+        )
 
     def update(self, gradients, variables):
         """Updates the student, or a part of it, then the moving averages.
 
         Args:
-            gradients: of this replica's mean loss, a list.
+            gradients: `scaled_gradients` of this replica's mean loss.
             variables: the trainable variables that they are for.
         """
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
@@ -316,20 +347,22 @@ class Method(keras.Model):
         """Returns the logits [B, C] that the method is judged by.
 
         Moving averages of the weights if there are any, with the raw moving
-        statistics of batch normalisation, as in the original code.
+        statistics of batch normalisation, as in the original code; in float32
+        whatever the network is trained in, as it will be exported.
 
         Args:
             images: float [B, H, W, C], the evaluation view.
         """
-        if self.averages is None:
-            return self.student(images, training=False)
-        logits, _ = self.student.stateless_call(
-            self.averages,
-            self.student.non_trainable_variables,
-            images,
-            training=False,
-        )
-        return logits
+        with precision.in_float32():
+            if self.averages is None:
+                return self.student(images, training=False)
+            logits, _ = self.student.stateless_call(
+                self.averages,
+                self.student.non_trainable_variables,
+                images,
+                training=False,
+            )
+            return logits
 
     def test_step(self, batch):
         """One batch of Keras's `evaluate`; returns means over all so far.

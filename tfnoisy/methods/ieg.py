@@ -22,13 +22,18 @@ coefficient is 1 - U^2 / 2 and ce_factor multiplies its unlabelled part
 alone; batch normalisation stores the moments of the pass on the standard
 view only; no example is left out by a threshold.
 
+Of a student in half precision g, too, is of the passes in float32, and
+net_loss and cs_loss are of the ones that are made again.
+
 Deviations: none in the mathematics.  The coefficients come from forward mode
 without a second-order graph, and ce_factor or the moving average may be 0.
 """
 
 import tensorflow as tf
 
+from tfnoisy import randomness
 from tfnoisy.methods import base, look_ahead, mean_weights, mixing
+from tfnoisy.nets import precision
 
 
 def normalise_logits(logits):
@@ -198,7 +203,10 @@ class IEG(look_ahead.LookAheadMethod):
         views = [images, batch["images_strong"]]
         probe = self.unpack_probe(batch)
 
-        with tf.GradientTape(persistent=True) as tape:
+        with (
+            tf.GradientTape(persistent=True) as tape,
+            precision.in_float32(),
+        ):
             logits = self.student(images, training=True)
             strong_logits = self.forward_untracked(views[1])
         pseudo = pseudo_labels(logits, strong_logits)
@@ -214,17 +222,14 @@ class IEG(look_ahead.LookAheadMethod):
         self.mean_weights.record(batch, size * weights, tf.sign(weights), keep)
 
         with tape:
+            z, a = self.update_logits(views, [logits, strong_logits])
             net_loss = 0.5 * tf.add_n(
-                net_losses(
-                    labels, pseudo, logits, weights, keep, self.grad_eps_init
-                )
+                net_losses(labels, pseudo, z, weights, keep, self.grad_eps_init)
             )
-            cs_loss = self.consistency_factor * consistency_loss(
-                logits, strong_logits
-            )
+            cs_loss = self.consistency_factor * consistency_loss(z, a)
             view_loss = net_loss + cs_loss
         variables = self.student.trainable_variables
-        gradients = tape.gradient(view_loss, variables)
+        gradients = self.scaled_gradients(view_loss, tape, variables)
 
         mixed_images, mixed_labels = self.mix_with_probe(views, pseudo, probe)
         # One after the other: the views' activations, two batches of them, are
@@ -238,7 +243,9 @@ class IEG(look_ahead.LookAheadMethod):
             xe_loss = l_loss + self.ce_factor * u_loss
             decay_loss = tf.cast(self.decay_loss(), net_loss.dtype)
             mixed_loss = xe_loss + decay_loss
-        mixed_gradients = mixed_tape.gradient(mixed_loss, variables)
+        mixed_gradients = self.scaled_gradients(
+            mixed_loss, mixed_tape, variables
+        )
         self.update(
             [g + h for g, h in zip(gradients, mixed_gradients)], variables
         )
@@ -306,17 +313,14 @@ class IEG(look_ahead.LookAheadMethod):
             probe: images [B', H, W, C] and labels [B', C].
         """
         size = tf.shape(pseudo)[0]
-        drawn = tf.random.stateless_uniform(
-            [size],
-            self.draw_seed("probe"),
-            maxval=tf.shape(probe[0])[0],
-            dtype=tf.int32,
+        drawn = randomness.integers(
+            self.draw_seed("probe"), [size], tf.shape(probe[0])[0]
         )
         pseudo = tf.stop_gradient(pseudo)
         images = tf.concat([tf.gather(probe[0], drawn), *views], 0)
         labels = tf.concat([tf.gather(probe[1], drawn), pseudo, pseudo], 0)
-        draws = tf.random.stateless_uniform(
-            [3 * size], self.draw_seed("mix"), dtype=images.dtype
+        draws = randomness.uniform(
+            self.draw_seed("mix"), [3 * size], images.dtype
         )
         return mixing.mix(
             images,

@@ -18,6 +18,7 @@ evaluated.  Deviations: none in the mathematics.
 import tensorflow as tf
 
 from tfnoisy.methods import base, look_ahead, mean_weights
+from tfnoisy.nets import precision
 
 
 class L2R(look_ahead.LookAheadMethod):
@@ -57,7 +58,10 @@ class L2R(look_ahead.LookAheadMethod):
             losses = base.cross_entropy(labels, logits[0])
             return tf.reduce_sum(weights * losses)
 
-        with tf.GradientTape(persistent=True) as tape:
+        with (
+            tf.GradientTape(persistent=True) as tape,
+            precision.in_float32(),
+        ):
             logits = self.student(images, training=True)
         (gradient,), meta_loss, probe_logits = self.meta_gradients(
             tape,
@@ -72,7 +76,8 @@ class L2R(look_ahead.LookAheadMethod):
         size = tf.cast(tf.size(weights), weights.dtype)
         self.mean_weights.record(batch, size * weights, tf.sign(weights))
         with tape:
-            loss = weighted_loss([logits], weights)
+            update_logits = self.update_logits([images], [logits])
+            loss = weighted_loss(update_logits, weights)
             loss += tf.cast(self.decay_loss(), loss.dtype)
         self.minimize(loss, tape)
         return {

@@ -89,6 +89,9 @@ def _build(application, preprocess, num_classes, image_shape, seed, pretrained):
 
     def copy(layer):
         config = layer.get_config()
+        # In its place the policy in force: `from_config` would make Keras's own
+        # of a `precision.MixedPolicy`.
+        del config["dtype"]
         if isinstance(layer, keras.layers.BatchNormalization):
             ours = layers.BatchNorm(
                 momentum=0.9, epsilon=layer.epsilon, name=layer.name

@@ -70,8 +70,8 @@ def build(
         num_classes: C, at least 2.
         image_shape: (H, W, channels).
         seed: an integer; with the layers' names it settles every weight.
-        dtype: a Keras dtype policy such as `mixed_bfloat16` or `float64`; None
-            is the global policy.
+        dtype: a Keras dtype policy such as `precision.policy("bfloat16")` or
+            `float64`; None is the global policy.
         pretrained: an `applications.Pretrained`, weights for all but the last
             layer of a `keras_` network; None for random ones.
         sync_batch_norm: normalise by the moments of the batches of all
