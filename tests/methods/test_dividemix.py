@@ -245,7 +245,7 @@ class Spied(dividemix.DivideMix):
         self.mixings = list(mixings)
         self.gradients = []
 
-    def draw_mixing(self, num_rows):
+    def draw_mixing(self, num_rows, batch):
         draw, partners = self.mixings.pop(0)
         assert int(num_rows) == len(partners)
         return tf.constant(draw), tf.constant(partners)
@@ -459,7 +459,7 @@ def test_replicas_take_the_mean_of_their_steps(two_replicas):
 
     def updated(train):
         method = compiled()
-        method.draw_mixing = lambda num_rows: draws
+        method.draw_mixing = lambda *_: draws
         train(method)
         return [
             tf.convert_to_tensor(v.value).numpy()

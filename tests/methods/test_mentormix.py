@@ -23,6 +23,18 @@ def test_sampling_distribution(weights, expected):
     np.testing.assert_allclose(tf.exp(logits), expected, atol=1e-5)
 
 
+def test_partners_are_tensorflows_categorical_draws_by_xla_too():
+    by_xla = tf.function(mentormix.sample_partners, jit_compile=True)
+    for size in (7, 16, 100):
+        seed = tf.constant([size, -5])
+        weights = tf.random.stateless_uniform([size], [3, size])
+        expected = tf.random.stateless_categorical(
+            mentormix.partner_logits(weights)[None], size, seed
+        )[0]
+        for sample in (mentormix.sample_partners, by_xla):
+            np.testing.assert_array_equal(sample(weights, seed), expected)
+
+
 @pytest.mark.parametrize(
     "share, expected", [(0.3, 0.538), (0.5, 0.731), (0.7, 0.864), (0.9, 0.961)]
 )
@@ -136,8 +148,8 @@ def batch_of(size=16):
 class Spy(mentormix.MentorMix):
     """Remembers the mixed batch of its last step."""
 
-    def sample_and_mix(self, images, labels, weights):
-        self.mixed = super().sample_and_mix(images, labels, weights)
+    def sample_and_mix(self, *args):
+        self.mixed = super().sample_and_mix(*args)
         return self.mixed
 
 

@@ -47,7 +47,7 @@ class Baseline(base.Method):
                 mixing.permutation(
                     self.draw_seed("partner"), tf.shape(images)[0]
                 ),
-                mixing.beta(self.draw_seed("mix"), [], self.mixup_alpha),
+                mixing.prepared(batch, self._draw_mixing),
             )
         with tf.GradientTape() as tape:
             logits = self.student(images, training=True)
@@ -55,3 +55,12 @@ class Baseline(base.Method):
             loss = tf.reduce_mean(losses) + self.decay_loss()
         self.minimize(loss, tape)
         return {"loss": loss, "accuracy": base.accuracy(labels, logits)}
+
+    def prepare(self, batch):
+        """Adds `mixing`, the draw from Beta(alpha, alpha)."""
+        if self.mixup_alpha <= 0:
+            return batch
+        return {**batch, "mixing": self._draw_mixing()}
+
+    def _draw_mixing(self):
+        return mixing.beta(self.draw_seed("mix"), [], self.mixup_alpha)

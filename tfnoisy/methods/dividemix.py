@@ -247,7 +247,7 @@ class DivideMix(co_divide.CoDivideMethod):
 
         num_x = 2 * tf.shape(labels)[0]
         images, targets = tf.concat(x + u, 0), tf.concat(targets, 0)
-        draw, partners = self.draw_mixing(tf.shape(images)[0])
+        draw, partners = self.draw_mixing(tf.shape(images)[0], batch)
         mixed_images, mixed_targets = mixmatch(
             images,
             targets,
@@ -274,9 +274,16 @@ class DivideMix(co_divide.CoDivideMethod):
             "labelled": tf.cast(self.num_labelled, tf.float32),
         }
 
-    def draw_mixing(self, num_rows):
+    def prepare(self, batch):
+        """Adds `mixing`, the draw from Beta(alpha, alpha)."""
+        return {**batch, "mixing": self._draw_coefficient()}
+
+    def draw_mixing(self, num_rows, batch=()):
         """Returns (draw from Beta(alpha, alpha), partners int [num_rows])."""
         return (
-            mixing.beta(self.draw_seed("mix"), [], self.alpha),
+            mixing.prepared(batch, self._draw_coefficient),
             mixing.permutation(self.draw_seed("partner"), num_rows),
         )
+
+    def _draw_coefficient(self):
+        return mixing.beta(self.draw_seed("mix"), [], self.alpha)

@@ -30,6 +30,7 @@ and partners from its own batch, and the moving averages are the mean of theirs.
 
 import tensorflow as tf
 
+from tfnoisy import randomness
 from tfnoisy.methods import base, mean_weights, mixing, weighting
 
 
@@ -39,7 +40,10 @@ def partner_logits(weights):
 
 
 def sample_partners(weights, seed):
-    """Draws a partner for each example, with replacement, from the batch.
+    """Draws partners by softmax(v), with replacement, from the batch.
+
+    The numbers of `tf.random.stateless_categorical` on a CPU; on a GPU and
+    under XLA it would draw others.
 
     Args:
         weights: v, [B] in [0, 1].
@@ -49,9 +53,12 @@ def sample_partners(weights, seed):
         int32 [B], values in 0..B-1; an example may be its own partner.
     """
     size = tf.shape(weights)[0]
-    drawn = tf.random.stateless_categorical(
-        partner_logits(weights)[None], size, seed, dtype=tf.int32
-    )[0]
+    shares = tf.exp(tf.cast(partner_logits(weights), tf.float64))
+    # As a product: a running sum need not be deterministic on a GPU.
+    up_to = tf.linalg.band_part(tf.ones([size, size], tf.float64), -1, 0)
+    mass = tf.linalg.matvec(up_to, shares)
+    draws = randomness.uniform(seed, [size], tf.float64) * mass[-1]
+    drawn = tf.searchsorted(mass, draws, side="right")
     # Weights that are not numbers draw B; the loss will say what is wrong.
     return tf.minimum(drawn, size - 1)
 
@@ -158,7 +165,12 @@ class MentorMix(base.Method):
         v = self.weigh_individual.schedule(
             judged, epoch, self.draw_seed("dropout")
         )
-        mixed_images, mixed_labels = self.sample_and_mix(images, labels, v)
+        mixed_images, mixed_labels = self.sample_and_mix(
+            images,
+            labels,
+            v,
+            mixing.prepared(batch, lambda: self._draw_mixing(images)),
+        )
 
         with tf.GradientTape() as tape:
             mixed_logits = self.student(mixed_images, training=True)
@@ -198,19 +210,27 @@ class MentorMix(base.Method):
         """
         return self.mean_weights.evidence("mean_weight")
 
-    def sample_and_mix(self, images, labels, weights):
+    def prepare(self, batch):
+        """Adds `mixing`, the draws from Beta(alpha, alpha)."""
+        return {**batch, "mixing": self._draw_mixing(batch["images"])}
+
+    def _draw_mixing(self, images):
+        size = tf.shape(images)[0]
+        if self.mixup_alpha <= 0:
+            return tf.ones([size])
+        return mixing.beta(self.draw_seed("mix"), [size], self.mixup_alpha)
+
+    def sample_and_mix(self, images, labels, weights, draws):
         """Returns the mixed batch, a constant; alpha <= 0 returns the batch.
 
         Args:
             images: [B, H, W, C].
             labels: [B, C].
             weights: v, [B].
+            draws: from Beta(alpha, alpha), [B].
         """
         if self.mixup_alpha <= 0:
             return images, labels
-        draws = mixing.beta(
-            self.draw_seed("mix"), [tf.shape(weights)[0]], self.mixup_alpha
-        )
         return mixing.mix(
             images,
             labels,

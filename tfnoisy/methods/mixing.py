@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from tfnoisy import randomness
+
 
 def mix(images, labels, partners, coefficients):
     """Returns lam * (x, y) + (1 - lam) * (x, y)[partners].
@@ -38,6 +40,20 @@ def beta(seed, shape, alpha):
     return tf.math.divide_no_nan(gammas[0], gammas[0] + gammas[1])
 
 
+def prepared(batch, draw):
+    """Returns what `draw` returned when a batch was prepared, or does now.
+
+    See `base.Method.prepare`.
+
+    Args:
+        batch: as a `train_step` takes it.
+        draw: a function without arguments.
+    """
+    if isinstance(batch, dict) and "mixing" in batch:
+        return batch["mixing"]
+    return draw()
+
+
 def permutation(seed, size):
     """Returns a random permutation, int32 [size], by the seed alone."""
-    return tf.argsort(tf.random.stateless_uniform([size], seed))
+    return tf.argsort(randomness.uniform(seed, [size]))

@@ -1,6 +1,7 @@
 """The loop of all trainers: stages, evaluations, checkpoints, progress.
 
-One step at a time under a `tf.distribute` strategy.  Everything that decides
+Step by step under a `tf.distribute` strategy, or several steps a call, to
+the same end: a call ends where something else is due.  Everything that decides
 the result lives in the method's and the optimiser's variables and in the
 step count; the data are entered at the batch that the step count names.  So
 a run that was killed goes on from its last checkpoint as if nothing had
@@ -21,6 +22,7 @@ import tqdm
 
 from tfnoisy import errors, replicas
 from tfnoisy.methods import base
+from tfnoisy.training import execution
 
 
 class Means:
@@ -58,6 +60,8 @@ class Loop:
         restore_step=0,
         save_interval_secs=1200,
         save_summaries_secs=120,
+        steps_per_execution=1,
+        jit_compile=False,
         progress=True,
     ):
         """Prepares training; nothing is written yet.
@@ -78,8 +82,19 @@ class Loop:
             save_interval_secs: seconds between two checkpoints.
             save_summaries_secs: seconds between two sets of TensorBoard
                 scalars.
+            steps_per_execution: the most steps of one call of TensorFlow; of
+                no consequence but for time.
+            jit_compile: whether XLA compiles the step, of one device.
             progress: whether to show a progress bar (on a terminal only).
+
+        Raises:
+            UserError: if XLA should compile a step of several replicas.
         """
+        if jit_compile and strategy.num_replicas_in_sync > 1:
+            raise errors.UserError(
+                "--jit_compile is for one device: within what XLA compiles, "
+                f"{strategy.num_replicas_in_sync} replicas cannot meet"
+            )
         self.method = method
         self.data = data
         self.folder = folder
@@ -91,6 +106,8 @@ class Loop:
         self.restore_step = restore_step
         self.save_interval_secs = save_interval_secs
         self.save_summaries_secs = save_summaries_secs
+        self.steps_per_execution = steps_per_execution
+        self.jit_compile = jit_compile
         self.is_chief = replicas.is_chief(strategy)
         self.progress = progress and self.is_chief
         self.checkpoint = method.checkpoint()
@@ -258,16 +275,21 @@ class Loop:
             )
         )
         # Traced once, however many stages have it.
-        one_step = self._compiled.get(stage.train_step)
-        if one_step is None:
-            one_step = self._compile_step(stage.train_step)
-            self._compiled[stage.train_step] = one_step
+        execute = self._compiled.get(stage.train_step)
+        if execute is None:
+            execute = self._compiled[stage.train_step] = execution.compiled(
+                self.strategy,
+                stage.train_step,
+                self.method.prepare,
+                self.steps_per_execution,
+                self.jit_compile,
+            )
         last_step = min(stage.last_step, self.num_steps)
         shown = time.monotonic()
         while step < last_step:
-            logs = one_step(iterator)
-            step += 1
-            self._pending.append((step, logs))
+            number = self._steps_until_due(step, last_step)
+            self._pending.append((step + 1, execute(iterator, number)))
+            step += number
             if self._is_due(step) or (stage.evaluate and step == last_step):
                 self._evaluate(step, bar)
                 shown = 0.0
@@ -287,23 +309,13 @@ class Loop:
             or step == self.num_steps
         )
 
-    def _compile_step(self, train_step):
-        strategy = self.strategy
-        names = []
-
-        def stacked_logs(batch):
-            logs = train_step(batch)
-            names[:] = logs
-            return tf.stack([tf.cast(v, tf.float32) for v in logs.values()])
-
-        @tf.function(jit_compile=False)
-        def one_step(iterator):
-            logs = strategy.run(stacked_logs, (next(iterator),))
-            # Together: workers would have to meet for each of them.
-            mean = strategy.reduce(tf.distribute.ReduceOp.MEAN, logs, axis=None)
-            return dict(zip(names, tf.unstack(mean, len(names))))
-
-        return one_step
+    def _steps_until_due(self, step, last_step):
+        """Returns how many steps to make after this one in one call."""
+        end = min(step + self.steps_per_execution, last_step)
+        for after in range(step + 1, end):
+            if self._is_due(after):
+                return after - step
+        return end - step
 
     def _evaluate(self, step, bar):
         """Judges the method, writes the line, keeps the best, saves."""
@@ -311,6 +323,7 @@ class Loop:
         logs = self._means.values()
         row = {"step": step, **{f"train_{k}": v for k, v in logs.items()}}
         row["learning_rate"] = self._learning_rate(step - 1)
+        row |= self._loss_scale()
         for name, evaluate in self.evaluators.items():
             for metric, value in evaluate().items():
                 row[f"{name}_{metric}"] = value
@@ -368,7 +381,8 @@ class Loop:
 
     def _collect(self):
         """Adds the steps since the last time; stops at a bad loss."""
-        for step, logs in self._pending:
+        steps = []
+        for step, logs in self._pending_steps():
             loss = float(logs["loss"])
             if not math.isfinite(loss):
                 kept = self.last_checkpoints.latest_checkpoint
@@ -377,13 +391,30 @@ class Loop:
                     f"checkpoint is {kept or 'none, it was too early'}; a "
                     "smaller --learning_rate, with --overwrite, usually helps"
                 )
-        for _, logs in self._pending:
+            steps.append(logs)
+        for logs in steps:
             self._means.add({name: float(v) for name, v in logs.items()})
         self._pending.clear()
+
+    def _pending_steps(self):
+        """Yields (number, logs) of each step that has yet to be looked at."""
+        for first, logs in self._pending:
+            rows = zip(*(values.numpy() for values in logs.values()))
+            for number, row in enumerate(rows, first):
+                yield number, dict(zip(logs, row))
 
     def _learning_rate(self, step):
         rate = self.method.optimizer._learning_rate
         return float(rate(step) if callable(rate) else base.value_of(rate))
+
+    def _loss_scale(self):
+        """Returns the loss scale and what it cost so far, if there is one."""
+        optimizer = self.method.optimizer
+        return {
+            name: base.value_of(getattr(optimizer, name)).item()
+            for name in ("loss_scale", "skipped_steps")
+            if hasattr(optimizer, name)
+        }
 
     def _save(self, manager, step):
         """Saves the chief's variables, which are all workers'."""

@@ -1,0 +1,86 @@
+"""One execution: some training steps in one call of TensorFlow."""
+
+import contextlib
+import re
+
+import tensorflow as tf
+
+from tfnoisy import errors
+
+
+def compiled(strategy, train_step, prepare, steps=1, jit_compile=False):
+    """Returns a function that makes training steps.
+
+    Args:
+        strategy: a `tf.distribute.Strategy`.
+        train_step: one replica's step, batch -> {name: scalar}.
+        prepare: batch -> batch, what XLA cannot compile of a step; see
+            `methods.base.Method.prepare`.
+        steps: the most steps of one call.
+        jit_compile: whether XLA compiles the step.
+
+    Returns:
+        A function of (iterator over a distributed data set, int number of
+        steps, at most `steps`) to {name: [number of steps]}, the means over
+        the replicas.  It raises a `TrainingError` if XLA cannot compile it.
+    """
+    replica_step = train_step
+    if jit_compile:
+        by_xla = tf.function(train_step, jit_compile=True)
+
+        def replica_step(batch):
+            return by_xla(prepare(batch))
+
+    names = []
+
+    def stacked_logs(batch):
+        logs = replica_step(batch)
+        names[:] = logs
+        return tf.stack([tf.cast(v, tf.float32) for v in logs.values()])
+
+    def one_step(iterator):
+        logs = strategy.run(stacked_logs, (next(iterator),))
+        # Together: workers would have to meet for each of them.
+        return strategy.reduce(tf.distribute.ReduceOp.MEAN, logs, axis=None)
+
+    @tf.function(jit_compile=False)
+    def single_step(iterator):
+        return _by_name(names, one_step(iterator)[None])
+
+    @tf.function(jit_compile=False)
+    def several_steps(iterator, number):
+        logs = tf.TensorArray(tf.float32, number)
+        for index in tf.range(number):
+            logs = logs.write(index, one_step(iterator))
+        return _by_name(names, logs.stack())
+
+    def execute(iterator, number):
+        with _one_line_of_xla() if jit_compile else contextlib.nullcontext():
+            if steps == 1:
+                return single_step(iterator)
+            return several_steps(iterator, tf.constant(number))
+
+    return execute
+
+
+def _by_name(names, logs):
+    """Returns {name: [number of steps]} of logs [number of steps, names]."""
+    # They are known once a step has been traced.
+    return dict(zip(names, tf.unstack(logs, len(names), axis=1)))
+
+
+@contextlib.contextmanager
+def _one_line_of_xla():
+    """Says in one line what XLA cannot compile."""
+    try:
+        yield
+    except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as e:
+        lines = [line for line in e.message.splitlines() if "XLA" in line]
+        if not lines:
+            raise
+        operation = re.search(r"on XLA_\w+: (\w+)", lines[0])
+        reason = operation[1] if operation else lines[0][:300]
+        raise errors.TrainingError(
+            "--jit_compile: XLA cannot compile this step, train without it "
+            f"({reason})"
+        ) from e
