@@ -10,6 +10,7 @@ import json
 from absl import flags
 
 from tfnoisy.bin import common
+from tfnoisy.nets import precision
 from tfnoisy.serving import benchmark as benchmark_serving
 from tfnoisy.training import (
     benchmark_input,
@@ -43,6 +44,10 @@ flags.DEFINE_integer(
     "else 128; of scaling, per replica, 32.",
     1,
 )
+flags.DEFINE_enum(
+    "mixed_precision", "none", precision.NAMES, "step: of the networks."
+)
+flags.DEFINE_boolean("jit_compile", False, "step: by XLA.")
 flags.DEFINE_integer(
     "repeats",
     None,
@@ -73,6 +78,8 @@ def main(_):
                 FLAGS.studentnet,
                 FLAGS.batch_size,
                 FLAGS.repeats or 20,
+                mixed_precision=FLAGS.mixed_precision,
+                jit_compile=FLAGS.jit_compile,
             )
             print(json.dumps({"suite": "step", **result}), flush=True)
     elif FLAGS.suite == "scaling":

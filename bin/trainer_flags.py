@@ -14,11 +14,11 @@ from tfnoisy import errors
 from tfnoisy.augment import standard
 from tfnoisy.datasets import tfds_source
 from tfnoisy.nets import mentornet as mentornet_net
-from tfnoisy.nets import pair
+from tfnoisy.nets import pair, precision
 from tfnoisy.training import (
     distribution,
     experiment,
-    optimizer,
+    loss_scale,
     run_folder,
     schedules,
 )
@@ -53,6 +53,9 @@ _PATHS = (
 _LARGEST_SEED = 2**31 - 1
 
 _aliases = set()
+
+# Not recorded at their defaults: a run from before they were there goes on.
+_SINCE = ("jit_compile", "mixed_precision", "steps_per_execution")
 
 # Flags of this start of the run, not of the run.
 _NOT_RECORDED = {
@@ -250,6 +253,22 @@ def define(
     )
     flags.DEFINE_boolean(
         "deterministic", True, "Deterministic kernels, for exact resumption."
+    )
+    flags.DEFINE_enum(
+        "mixed_precision",
+        "none",
+        precision.NAMES,
+        "What networks are trained in; losses, meta gradients, averages and "
+        "evaluation are in float32.",
+    )
+    flags.DEFINE_boolean(
+        "jit_compile", False, "Let XLA compile the training step."
+    )
+    flags.DEFINE_integer(
+        "steps_per_execution",
+        1,
+        "Training steps in one call of TensorFlow; the results are the same.",
+        lower_bound=1,
     )
 
 
@@ -466,7 +485,8 @@ def compiled(method, learning_rate):
         method: a `methods.base.Method`.
         learning_rate: a float or a schedule.
     """
-    method.compile(optimizer.TF1Momentum(learning_rate, FLAGS.momentum))
+    momentum = loss_scale.momentum_for(FLAGS.mixed_precision)
+    method.compile(momentum(learning_rate, FLAGS.momentum))
     return method
 
 
@@ -522,6 +542,8 @@ def _recorded():
         if module == sys.argv[0] or module.startswith("tfnoisy.bin"):
             for flag in defined:
                 if flag.name in _aliases | _NOT_RECORDED:
+                    continue
+                if flag.name in _SINCE and flag.value == flag.default:
                     continue
                 if flag.value is not None:
                     recorded[flag.name] = _text(flag.value)

@@ -25,6 +25,8 @@ def step_suite(
     repeats=20,
     image_shape=(32, 32, 3),
     num_classes=10,
+    mixed_precision="none",
+    jit_compile=False,
 ):
     """Times a method's step and the passes it cannot avoid.
 
@@ -44,6 +46,8 @@ def step_suite(
         repeats: how often each is timed, in turn.
         image_shape: (H, W, C).
         num_classes: C.
+        mixed_precision: what the networks compute in, see `nets.precision`.
+        jit_compile: whether XLA compiles the step, and each of the passes.
 
     Returns:
         {forward_seconds, ..., step_seconds, unavoidable_seconds, ratio, ...}:
@@ -59,6 +63,8 @@ def step_suite(
         batch_size or step.batch_size,
         image_shape,
         num_classes,
+        mixed_precision,
+        jit_compile,
     )
     pieces = step_passes.pieces(step, setting)
     runs = {name: pieces[name] for name in step.passes}
@@ -79,6 +85,8 @@ def step_suite(
         "method": method,
         "studentnet": setting.studentnet,
         "batch_size": setting.batch_size,
+        "mixed_precision": mixed_precision,
+        "jit_compile": jit_compile,
         "repeats": repeats,
         **{f"{name}_seconds": round(s, 5) for name, s in wall.items()},
         "unavoidable_seconds": round(unavoidable(wall), 5),

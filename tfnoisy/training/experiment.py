@@ -17,7 +17,7 @@ import tensorflow as tf
 
 import tfnoisy
 from tfnoisy import errors, output_file, replicas
-from tfnoisy.nets import applications, registry
+from tfnoisy.nets import applications, precision, registry
 from tfnoisy.noise import manifest as noise_manifest
 from tfnoisy.training import (
     distribution,
@@ -65,6 +65,9 @@ class Experiment(run_data.DataOptions):
         num_virtual_devices: likewise.
         sync_batch_norm: see `nets.registry.build`.
         deterministic: ask TensorFlow for deterministic kernels.
+        mixed_precision: what the students compute in, see `nets.precision`.
+        jit_compile: whether XLA compiles the training step.
+        steps_per_execution: the most training steps of one call.
     """
 
     method: str
@@ -89,6 +92,9 @@ class Experiment(run_data.DataOptions):
     num_virtual_devices: int = 0
     sync_batch_norm: bool = False
     deterministic: bool = True
+    mixed_precision: str = "none"
+    jit_compile: bool = False
+    steps_per_execution: int = 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,6 +171,7 @@ def _run(experiment, cluster):
             data.augmentation.view_shape,
             # Two networks of a run never begin as those of two runs do.
             seed=experiment.seed + index * _BETWEEN_SEEDS,
+            dtype=precision.policy(experiment.mixed_precision),
             pretrained=pretrained,
             sync_batch_norm=experiment.sync_batch_norm,
         )
@@ -184,6 +191,8 @@ def _run(experiment, cluster):
         evaluators=evaluators,
         save_interval_secs=experiment.save_interval_secs,
         save_summaries_secs=experiment.save_summaries_secs,
+        steps_per_execution=experiment.steps_per_execution,
+        jit_compile=experiment.jit_compile,
     )
     with replicas.failing_together(strategy):
         if cluster.is_chief:

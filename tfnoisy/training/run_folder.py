@@ -223,6 +223,7 @@ OPERATIONAL = (
     "eval_every",
     "save_interval_secs",
     "save_summaries_secs",
+    "steps_per_execution",
     "train_log_dir",
 )
 LENGTH = ("max_number_of_steps", "num_epochs")

@@ -23,8 +23,8 @@ from tfnoisy.methods import (
     mentornet,
 )
 from tfnoisy.nets import mentornet as mentornet_net
-from tfnoisy.nets import pair, registry
-from tfnoisy.training import optimizer
+from tfnoisy.nets import pair, precision, registry
+from tfnoisy.training import loss_scale
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,18 +36,30 @@ class Setting:
         batch_size: B.
         image_shape: (H, W, C).
         num_classes: C.
+        mixed_precision: what the networks compute in, see `nets.precision`.
+        jit_compile: whether XLA compiles what is timed.
     """
 
     studentnet: str
     batch_size: int
     image_shape: tuple[int, int, int] = (32, 32, 3)
     num_classes: int = 10
+    mixed_precision: str = "none"
+    jit_compile: bool = False
 
     def network(self, k=0):
         """Returns the k-th network with its initial weights."""
         return registry.build(
-            self.studentnet, self.num_classes, self.image_shape, seed=k
+            self.studentnet,
+            self.num_classes,
+            self.image_shape,
+            seed=k,
+            dtype=precision.policy(self.mixed_precision),
         )
+
+    def optimizer(self):
+        """Returns an optimiser for it."""
+        return loss_scale.momentum_for(self.mixed_precision)(0.01)
 
     def pair(self):
         """Returns the first two as one."""
@@ -125,7 +137,7 @@ class Step:
     def compiled(self, setting, **options):
         """Returns (the compiled step, its batch), not traced yet."""
         method = self.make(setting, **options)
-        method.compile(optimizer.TF1Momentum(0.01))
+        method.compile(setting.optimizer())
         batch, signature = self.batch(setting), None
         if self.short_batches:
             signature = [
@@ -134,9 +146,14 @@ class Step:
                     batch,
                 )
             ]
-        step = tf.function(
-            self.step(method), input_signature=signature, jit_compile=False
-        )
+        step = self.step(method)
+        if setting.jit_compile:
+            by_xla = tf.function(step, jit_compile=True)
+
+            def step(batch):
+                return by_xla(method.prepare(batch))
+
+        step = tf.function(step, input_signature=signature, jit_compile=False)
         return step, batch
 
 
@@ -217,7 +234,7 @@ def pieces(step, setting):
     plain = baseline.Baseline(
         setting.pair() if step.of_pair else setting.network()
     )
-    plain.compile(optimizer.TF1Momentum(0.01))
+    plain.compile(setting.optimizer())
     variables = plain.student.trainable_variables
 
     def gradient(batch):
@@ -233,7 +250,7 @@ def pieces(step, setting):
 
     def of(function, argument):
         return functools.partial(
-            tf.function(function, jit_compile=False), argument
+            tf.function(function, jit_compile=setting.jit_compile), argument
         )
 
     def several(count):
