@@ -217,7 +217,8 @@ def define(
     flags.DEFINE_integer(
         "eval_every",
         0,
-        "Steps between evaluations; 0: twenty in all.",
+        "Steps between evaluations; 0: twenty in all, or after the epochs that "
+        "the method says.",
         lower_bound=0,
     )
     flags.DEFINE_integer(

@@ -199,6 +199,13 @@ def test_stages_say_when_to_judge_and_when_to_end(tmp_path):
     assert float(method.summed_up) == 1.0
 
 
+def test_who_says_how_often_to_judge_overrules_the_stages(tmp_path):
+    method = Short(registry.build("small_cnn", 10, (8, 8, 1)))
+    method.compile(optimizer.TF1Momentum(0.05))
+    rows = make_loop(tmp_path, method, num_steps=50, eval_every=5).run()
+    assert [row["step"] for row in rows] == [5, 8]
+
+
 def test_further_steps_to_judge_at(tmp_path):
     rows = make_loop(tmp_path, num_steps=9, eval_steps=[1, 7, 20]).run()
     assert [row["step"] for row in rows] == [1, 5, 7, 9]

@@ -290,7 +290,8 @@ class Loop:
             number = self._steps_until_due(step, last_step)
             self._pending.append((step + 1, execute(iterator, number)))
             step += number
-            if self._is_due(step) or (stage.evaluate and step == last_step):
+            ended = stage.evaluate and step == last_step
+            if self._is_due(step) or (ended and not self.eval_every):
                 self._evaluate(step, bar)
                 shown = 0.0
             elif time.monotonic() - self._saved > self.save_interval_secs:
