@@ -171,7 +171,8 @@ def test_an_empty_class(clothing):
 def test_a_broken_image(clothing):
     (clothing / "images/0/03,x.jpg").write_bytes(b"?")
     with pytest.raises(
-        errors.UserError, match=r"noisy_train_key_list.txt:4: broken image$"
+        errors.UserError,
+        match=r"noisy_train_key_list.txt:4: 0/03,x.jpg: broken image$",
     ):
         read(clothing, "train")
 

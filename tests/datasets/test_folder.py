@@ -117,12 +117,22 @@ def test_truncated_pixels(own):
         folder.read(str(own), "train")
 
 
-def test_more_images_than_memory():
-    rows = [None] * 10_000
+def test_a_format_that_is_not_read(own):
+    Image.new("RGB", (6, 4)).save(own / "train/cat/d.png", "BMP")
     with pytest.raises(
-        errors.UserError, match=r"own: 10000 images .* are 27939677.2 GiB, more"
+        errors.UserError, match=r"cat/d.png: a BMP file; save it as PNG or JPEG"
     ):
-        folder.decode("own", rows, (1_000_000, 1_000_000), grey=False)
+        folder.read(str(own), "train")
+
+
+def test_more_images_than_memory(own):
+    """Only where the user has said that they fit."""
+    with pytest.raises(
+        errors.UserError,
+        match=r": 6 images of 9999999x9999999 pixels are .* GiB, more than "
+        "there is memory: lower --cache_mib",
+    ):
+        folder.read(str(own), "train", image_size=9_999_999, cache_mib=10**15)
 
 
 def test_more_than_ten_problems(own):

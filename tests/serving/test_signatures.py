@@ -3,7 +3,7 @@ import io
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image, ImageOps
+from PIL import Image
 
 from tfnoisy.augment import standard
 from tfnoisy.nets import pair, registry
@@ -43,59 +43,6 @@ def classifier(
     return signatures.Classifier(
         network, views.evaluate, shape, labels, top_k, **kwargs
     )
-
-
-def pillow(contents, mode):
-    """What `datasets.folder` reads, int [H, W, C]."""
-    pixels = np.asarray(Image.open(io.BytesIO(contents)).convert(mode), int)
-    return pixels[..., None] if mode == "L" else pixels
-
-
-@pytest.mark.parametrize("mode", ["RGB", "L"])
-@pytest.mark.parametrize(
-    "stored, kind, options",
-    [
-        *((mode, "PNG", {}) for mode in ("RGB", "L", "P", "RGBA", "LA", "1")),
-        ("RGB", "JPEG", {"quality": 75}),
-        ("RGB", "JPEG", {"quality": 95, "subsampling": 0}),
-        ("RGB", "JPEG", {"quality": 90, "progressive": True}),
-        ("L", "JPEG", {"quality": 75}),
-    ],
-)
-def test_decoding_is_pillows_bit_for_bit(mode, stored, kind, options):
-    image = Image.fromarray(photograph(45, 61)).convert(stored)
-    contents = file_of(image, kind, **options)
-    shape = (45, 61, len(mode))
-    decoded = signatures.decode(tf.constant(contents), shape)
-    assert decoded.dtype == tf.uint8
-    np.testing.assert_array_equal(decoded, pillow(contents, mode))
-
-
-@pytest.mark.parametrize("size", [(100, 80), (33, 31), (20, 24), (300, 200)])
-def test_resizing_is_tensorflows_and_pillows_but_for_rounding(size):
-    image = photograph(*size)
-    found = signatures.decode(file_of(Image.fromarray(image)), (32, 48, 3))
-    resized = tf.image.resize(image, [32, 48], antialias=True)
-    np.testing.assert_array_equal(found, tf.cast(tf.round(resized), tf.uint8))
-    expected = Image.fromarray(image).resize(
-        (48, 32), Image.Resampling.BILINEAR
-    )
-    difference = np.abs(np.asarray(found, int) - np.asarray(expected, int))
-    assert difference.max() <= 1
-    assert 0 < (difference > 0).mean() < 0.3
-
-
-@pytest.mark.parametrize("size", [(100, 80), (33, 64), (20, 25)])
-def test_cropping_keeps_proportions_as_pillows_fit(size):
-    image = photograph(*size)
-    found = signatures.decode(
-        file_of(Image.fromarray(image)), (32, 32, 3), crop=True
-    )
-    expected = ImageOps.fit(
-        Image.fromarray(image), (32, 32), Image.Resampling.BILINEAR
-    )
-    difference = np.abs(np.asarray(found, int) - np.asarray(expected, int))
-    assert difference.max() <= 1
 
 
 @pytest.mark.parametrize("augment", standard.names())

@@ -14,7 +14,13 @@ DivideMix has them, in `DIR/0` to `DIR/9`:
 import pathlib
 
 from tfnoisy import errors
-from tfnoisy.datasets import folder_listing, image_list, list_files, splits
+from tfnoisy.datasets import (
+    folder_listing,
+    image_list,
+    list_files,
+    splits,
+    streamed,
+)
 
 NUM_CLASSES = 14
 
@@ -31,7 +37,7 @@ _SPLITS = {
 }
 
 
-def read(data_dir, split, *, image_size=None):
+def read(data_dir, split, *, image_size=None, cache_mib=streamed.CACHE_MIB):
     """Reads a split.
 
     Args:
@@ -39,6 +45,7 @@ def read(data_dir, split, *, image_size=None):
         split: `train` (a million noisy labels), `val`, `test` or
             `clean_train` (labelled by hand), or a slice of one.
         image_size: see `image_list.load`; DivideMix has 256.
+        cache_mib: likewise.
 
     Returns:
         An `ImageDataset`.  Ids are positions in the list of the split; the
@@ -60,7 +67,7 @@ def read(data_dir, split, *, image_size=None):
     problems = []
     listing = _listing(pathlib.Path(data_dir).expanduser(), name, problems)
     return image_list.load(
-        "clothing1m", data_dir, listing, split, image_size, problems
+        "clothing1m", data_dir, listing, split, image_size, problems, cache_mib
     )
 
 

@@ -5,6 +5,8 @@ import hashlib
 
 import numpy as np
 
+from tfnoisy.datasets import streamed
+
 
 @dataclasses.dataclass(frozen=True)
 class ImageDataset:
@@ -12,7 +14,8 @@ class ImageDataset:
 
     Attributes:
         name: the data set's name as a user writes it, e.g. `cifar10`.
-        images: uint8 [N, H, W, C].
+        images: uint8 [N, H, W, C], an array, or `streamed.StreamedImages`,
+            which look like one.
         given_labels: int64 [N], what the file says, in [0, num_classes).
         clean_labels: int64 [N], the truth, or None where it is unknown; -1
             where no class is right (open-set noise).  For judging only.
@@ -26,7 +29,7 @@ class ImageDataset:
     """
 
     name: str
-    images: np.ndarray
+    images: np.ndarray | streamed.StreamedImages
     given_labels: np.ndarray
     clean_labels: np.ndarray | None
     ids: np.ndarray
@@ -53,8 +56,9 @@ class ImageDataset:
     def take(self, rows):
         """Returns the data set of these rows (an index array or a mask)."""
         picked = {
-            field: getattr(self, field)[rows]
-            for field in ("images", "given_labels", "ids")
+            "images": streamed.take(self.images, rows),
+            "given_labels": self.given_labels[rows],
+            "ids": self.ids[rows],
         }
         if self.clean_labels is not None:
             picked["clean_labels"] = self.clean_labels[rows]

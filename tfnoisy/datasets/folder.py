@@ -5,24 +5,34 @@ With a CSV the images may lie anywhere and the labels may be noisy, with or
 without the truth beside them: `path,given_label[,clean_label][,split]`.
 """
 
-import concurrent.futures
-import math
-import os
-
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from tfnoisy import errors
-from tfnoisy.datasets import dataset, folder_listing, splits
+from tfnoisy.datasets import (
+    dataset,
+    file_images,
+    folder_listing,
+    image_file,
+    splits,
+    streamed,
+)
+from tfnoisy.datasets import problems as problems_lib
 
-_PROBLEMS_SHOWN = 10
 _GREY_MODES = {"1", "L", "LA"}
 _DEEP_MODES = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
 # What Pillow raises for files that are missing, damaged or no images.
 _BROKEN = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 
 
-def read(data_dir, split, *, labels_csv="", image_size=None):
+def read(
+    data_dir,
+    split,
+    *,
+    labels_csv="",
+    image_size=None,
+    cache_mib=streamed.CACHE_MIB,
+):
     """Reads a split of an own data set.
 
     Without a CSV the classes are the folders of `DIR/train`.  With one they
@@ -41,6 +51,7 @@ def read(data_dir, split, *, labels_csv="", image_size=None):
             relative to `data_dir` or to its own folder.  An empty clean label
             must be empty in all rows; -1 says that no class is right.
         image_size: height and width to resize to (bilinear, anti-aliased).
+        cache_mib: images of more MiB are streamed, see `streamed`.
 
     Returns:
         An `ImageDataset`.  Ids count the examples of the split, sorted by
@@ -71,15 +82,15 @@ def read(data_dir, split, *, labels_csv="", image_size=None):
             f"{source}: no images for split {name!r}; there are {known}"
         )
     size, grey = _check_headers(listing, name, image_size, problems)
-    refuse(source, problems)
+    problems_lib.refuse(source, problems)
 
     start, stop = splits.bounds(split, len(rows))
     rows = rows[start:stop]
-    images = decode(source, rows, size, grey)
+    images = _images(source, rows, (size[1], size[0], 1 if grey else 3))
     clean = [row.clean for row in rows]
     return dataset.ImageDataset(
         name="folder",
-        images=images,
+        images=streamed.held(images, cache_mib),
         given_labels=np.array([row.given for row in rows], np.int64),
         clean_labels=None if None in clean else np.array(clean, np.int64),
         ids=np.arange(start, stop),
@@ -124,10 +135,11 @@ def read_like(data_dir, labels_csv, other, *, image_size=None):
             f"{rows[0].where}: {size[0]}x{size[1]} pixels where the training "
             f"images have {width}x{height}; give --image_size to resize all"
         )
-    refuse(source, problems)
+    problems_lib.refuse(source, problems)
+    images = _images(source, rows, (height, width, channels))
     return dataset.ImageDataset(
         name=source,
-        images=decode(source, rows, (width, height), channels == 1),
+        images=streamed.held(images, streamed.CACHE_MIB),
         given_labels=np.array([row.given for row in rows], np.int64),
         clean_labels=None,
         ids=np.arange(len(rows)),
@@ -135,26 +147,6 @@ def read_like(data_dir, labels_csv, other, *, image_size=None):
         mirror=other.mirror,
         paths=tuple(str(row.path) for row in rows),
     )
-
-
-def refuse(source, problems):
-    """Refuses a data set that has problems.
-
-    Args:
-        source: what to call it.
-        problems: a line for each thing that is wrong.
-
-    Raises:
-        UserError: one line that names the first ten, if there are any.
-    """
-    if not problems:
-        return
-    shown = "; ".join(problems[:_PROBLEMS_SHOWN])
-    if len(problems) > 1:
-        shown = f"{len(problems)} problems: {shown}"
-    if len(problems) > _PROBLEMS_SHOWN:
-        shown += f"; and {len(problems) - _PROBLEMS_SHOWN} more"
-    raise errors.UserError(f"{source}: {shown}")
 
 
 def _check_headers(listing, name, image_size, problems):
@@ -172,6 +164,11 @@ def _check_headers(listing, name, image_size, problems):
         try:
             with Image.open(row.path) as image:
                 headers.append((image.size, image.mode))
+                if image.format not in image_file.FORMATS:
+                    problems.append(
+                        f"{row.where}: a {image.format} file; save it as PNG "
+                        "or JPEG"
+                    )
         except FileNotFoundError:
             problems.append(f"{row.where}: no such image")
             headers.append(None)
@@ -199,47 +196,14 @@ def _check_headers(listing, name, image_size, problems):
     return size, grey
 
 
-def decode(source, rows, size, grey, crop=False):
-    """Reads images.
+def _images(source, rows, image_shape):
+    def where(index):
+        row = rows[index]
+        # In a CSV a row is called by its line.
+        same = row.where == str(row.path)
+        return row.where if same else f"{row.where}: {row.path}"
 
-    Args:
-        source: what to call the data set.
-        rows: a sequence of N `folder_listing.Row`s.
-        size: (width, height) in pixels to resize to.
-        grey: whether to return one channel and not three.
-        crop: cut off what does not fit and do not change the proportions.
-
-    Returns:
-        uint8 [N, H, W, C].
-
-    Raises:
-        UserError: if images are broken, or too many for the memory.
-    """
-    channels = 1 if grey else 3
-    shape = (len(rows), size[1], size[0], channels)
-    try:
-        images = np.empty(shape, np.uint8)
-    except MemoryError:
-        raise errors.UserError(
-            f"{source}: {len(rows)} images of {size[0]}x{size[1]} pixels are "
-            f"{math.prod(shape) / 2**30:.1f} GiB, more than there is memory: "
-            "read a part (--train_split='train[:10%]'), or smaller ones "
-            "(--image_size)"
-        ) from None
-    resize = ImageOps.fit if crop else Image.Image.resize
-
-    def read_row(index):
-        try:
-            with Image.open(rows[index].path) as image:
-                pixels = image.convert("L" if grey else "RGB")
-        except _BROKEN:
-            return f"{rows[index].where}: broken image"
-        if pixels.size != size:
-            pixels = resize(pixels, size, Image.Resampling.BILINEAR)
-        images[index] = np.asarray(pixels).reshape(images.shape[1:])
-        return None
-
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = pool.map(read_row, range(len(rows)))
-        refuse(source, list(filter(None, results)))
-    return images
+    paths = [str(row.path) for row in rows]
+    return streamed.StreamedImages(
+        file_images.FileImages(source, paths, image_shape, where=where)
+    )

@@ -12,7 +12,14 @@ import pathlib
 import numpy as np
 
 from tfnoisy import errors
-from tfnoisy.datasets import dataset, folder, folder_listing, splits
+from tfnoisy.datasets import (
+    dataset,
+    file_images,
+    folder_listing,
+    splits,
+    streamed,
+)
+from tfnoisy.datasets import problems as problems_lib
 
 _COLUMNS = ("paths", "labels", "lines", "file_of")
 
@@ -101,8 +108,8 @@ class ImageList(collections.abc.Sequence):
         return f"{self.files[self.file_of[row]].name}:{self.lines[row]}"
 
 
-def load(name, source, listing, split, image_size, problems):
-    """Reads the images of a split into memory.
+def load(name, source, listing, split, image_size, problems, cache_mib):
+    """Reads the images of a split, or makes ready to stream them.
 
     The short side is resized to `image_size` (bilinear, anti-aliased) and the
     middle square kept, as DivideMix does for what it evaluates.
@@ -114,6 +121,7 @@ def load(name, source, listing, split, image_size, problems):
         split: its name, or a slice of it.
         image_size: height and width in pixels of what is returned.
         problems: what is wrong with the lists.
+        cache_mib: images of more MiB are streamed, see `streamed`.
 
     Returns:
         An `ImageDataset` of three channels.  Ids count the list's examples.
@@ -122,7 +130,7 @@ def load(name, source, listing, split, image_size, problems):
         UserError: one line that names up to ten problems, images that are
             missing or broken among them; or if there is no image size.
     """
-    folder.refuse(source, problems)
+    problems_lib.refuse(source, problems)
     if image_size is None:
         raise errors.UserError(
             f"the images of {name} differ in size; say with --image_size how "
@@ -133,24 +141,38 @@ def load(name, source, listing, split, image_size, problems):
     start, stop = splits.bounds(split, len(rows))
     rows = rows[start:stop]
     check_images(rows, problems)
-    folder.refuse(source, problems)
-    size = (image_size, image_size)
+    problems_lib.refuse(source, problems)
+    paths = tuple(f"{rows.root}/{path}" for path in rows.paths)
+    files = file_images.FileImages(
+        source,
+        paths,
+        (image_size, image_size, 3),
+        where=lambda row: (
+            rows.where(row) + (f": {rows.paths[row]}" if rows.files else "")
+        ),
+        crop=True,
+    )
+    images = streamed.held(streamed.StreamedImages(files), cache_mib)
+    if isinstance(images, streamed.StreamedImages):
+        # Those in memory have been read as a whole.
+        files.check_heads(np.arange(len(rows)), problems)
+        problems_lib.refuse(source, problems)
     return dataset.ImageDataset(
         name=name,
-        images=folder.decode(source, rows, size, grey=False, crop=True),
+        images=images,
         given_labels=rows.labels,
         clean_labels=rows.labels.copy() if rows.clean else None,
         ids=np.arange(start, stop),
         class_names=listing.class_names,
-        paths=tuple(f"{rows.root}/{path}" for path in rows.paths),
+        paths=paths,
     )
 
 
 def check_images(rows, problems):
     """Finds images that are not there, by one look into each folder.
 
-    More is not asked of a million images at the start: a broken one is named
-    when it is read.
+    That costs a million images a second: whether what is there is an image is
+    another question.
 
     Args:
         rows: an `ImageList`.

@@ -7,14 +7,23 @@ from tfnoisy.datasets import (
     clothing1m,
     digits,
     folder,
+    streamed,
     tfds_source,
     tfrecords,
     webvision,
 )
 
 
-def load(name, split, *, data_dir="", labels_csv="", image_size=None):
-    """Loads a split of a data set into memory.
+def load(
+    name,
+    split,
+    *,
+    data_dir="",
+    labels_csv="",
+    image_size=None,
+    cache_mib=streamed.CACHE_MIB,
+):
+    """Loads a split of a data set: into memory, if its images fit there.
 
     Args:
         name: `digits` (needs no network), `folder` (own images, see
@@ -28,6 +37,8 @@ def load(name, split, *, data_dir="", labels_csv="", image_size=None):
         labels_csv: for `folder`, a file of labels.
         image_size: height and width in pixels to resize the images to; None
             keeps them as they are.
+        cache_mib: a split whose pixels take more MiB is streamed: its images
+            are read whenever they are needed.  The pixels are the same.
 
     Returns:
         An `ImageDataset`.
@@ -44,21 +55,18 @@ def load(name, split, *, data_dir="", labels_csv="", image_size=None):
             "--labels_csv belongs to --dataset_name=folder; "
             f"{name} has its own labels"
         )
+    how = {"image_size": image_size, "cache_mib": cache_mib}
     directory = pathlib.Path(data_dir).expanduser()
     if data_dir and not directory.is_dir():
         raise errors.UserError(f"--data_dir={data_dir} is not a folder")
     if data_dir and not labels_csv and tfrecords.holds(directory, name):
-        return tfrecords.read(
-            name, split, data_dir=directory, image_size=image_size
-        )
+        return tfrecords.read(name, split, data_dir=directory, **how)
     if name == "folder":
-        return folder.read(
-            data_dir, split, labels_csv=labels_csv, image_size=image_size
-        )
+        return folder.read(data_dir, split, labels_csv=labels_csv, **how)
     if name == "clothing1m":
-        return clothing1m.read(data_dir, split, image_size=image_size)
+        return clothing1m.read(data_dir, split, **how)
     if tfds_source.base_name(name) == "webvision":
-        return webvision.read(name, data_dir, split, image_size=image_size)
+        return webvision.read(name, data_dir, split, **how)
     # A mistyped folder of noisy labels must not end in clean ones from TFDS.
     of_tfds = (tfds_source.base_name(name), "downloads/manual")
     if data_dir and not any((directory / part).is_dir() for part in of_tfds):
@@ -70,5 +78,5 @@ def load(name, split, *, data_dir="", labels_csv="", image_size=None):
     if name == "digits":
         return digits.read(split, image_size)
     return tfds_source.read(
-        name, split, data_dir=data_dir and str(directory), image_size=image_size
+        name, split, data_dir=data_dir and str(directory), **how
     )

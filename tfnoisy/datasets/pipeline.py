@@ -1,4 +1,4 @@
-"""From a data set in memory to batches: tf.data, and no Python in its path.
+"""From a data set to batches: tf.data, and no Python in its path.
 
 The order of the examples and every view of them are functions of (seed,
 epoch, example id), so the stream can be entered at any batch: a resumed run
@@ -14,6 +14,7 @@ import tensorflow as tf
 from tfnoisy import randomness
 from tfnoisy.augment import standard
 from tfnoisy.datasets import dataset as dataset_lib
+from tfnoisy.datasets import streamed
 
 _ENDLESS = np.iinfo(np.int32).max
 
@@ -105,11 +106,11 @@ class TrainingData:
             )
 
         batches = passes.flat_map(one_pass).skip(first_batch)
-        images, labels, ids = self._on_host
+        read, labels, ids = self._on_host
         values = _constants(values or {})
 
         def load(row, draws):
-            pixels = tf.gather(images, row)
+            pixels = read(row)
             views = [
                 self.augmentation.train(pixels, part)
                 for part in tf.split(draws, num_views, axis=1)
@@ -212,13 +213,13 @@ def training_batches(
         streams["probe"] = _examples(
             probe, draws, seed, first_example, shuffle=False
         )
-        probe_images, probe_labels, _ = _on_host(probe, probe.given_labels)
+        read_probe, probe_labels, _ = _on_host(probe, probe.given_labels)
     rows = tf.data.Dataset.zip(streams).batch(batch_size, drop_remainder=True)
-    images, labels, ids = _on_host(dataset, dataset.given_labels)
+    read, labels, ids = _on_host(dataset, dataset.given_labels)
 
     def load(rows):
         row, draws = rows["noisy"]
-        pixels = tf.gather(images, row)
+        pixels = read(row)
         batch = {
             "images": augmentation.train(pixels, draws["augment"]),
             "labels": tf.gather(labels, row),
@@ -232,7 +233,7 @@ def training_batches(
         if probe is not None:
             row, draws = rows["probe"]
             batch["probe_images"] = augmentation.train(
-                tf.gather(probe_images, row), draws["augment_probe"]
+                read_probe(row), draws["augment_probe"]
             )
             batch["probe_labels"] = tf.gather(probe_labels, row)
         return batch
@@ -269,7 +270,7 @@ def evaluation_batches(
 
 
 def _in_order(tensors, count, batch_size, view, context):
-    images, labels, ids = tensors
+    read, labels, ids = tensors
     indices = tf.data.Dataset.range(-(-count // batch_size))
     if context is not None:
         replicas = context.num_replicas_in_sync
@@ -282,7 +283,7 @@ def _in_order(tensors, count, batch_size, view, context):
         mask = tf.cast(row < count, tf.float32)
         row = tf.minimum(row, count - 1)
         return {
-            "images": view(tf.gather(images, row), row),
+            "images": view(read(row), row),
             "labels": tf.gather(labels, row),
             "ids": tf.gather(ids, row),
             "mask": mask,
@@ -313,10 +314,11 @@ def _constants(values):
 
 
 def _on_host(dataset, labels):
-    """Returns images, labels and ids as tensors in the host's memory."""
+    """Returns a reader of images; labels and ids in the host's memory."""
+    read = streamed.reader(dataset.images)
     with tf.device("CPU:0"):
         return (
-            tf.constant(dataset.images),
+            read,
             tf.constant(labels, tf.int32),
             tf.constant(dataset.ids, tf.int64),
         )

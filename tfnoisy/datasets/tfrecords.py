@@ -12,6 +12,7 @@ the truth that noise was added to.  tfnoisy writes two features more,
 `class_names.txt`, a name a line; files without them can be read as well.
 """
 
+import functools
 import glob
 import pathlib
 import re
@@ -20,7 +21,14 @@ import numpy as np
 import tensorflow as tf
 
 from tfnoisy import errors
-from tfnoisy.datasets import arrays, dataset, splits, tfds_source
+from tfnoisy.datasets import (
+    arrays,
+    dataset,
+    record_images,
+    splits,
+    streamed,
+    tfds_source,
+)
 
 CLASS_NAMES = "class_names.txt"
 NUM_SHARDS = 10
@@ -51,7 +59,9 @@ def holds(data_dir, name):
     return any(_glob(directory, name, split) for split in ("train", "test"))
 
 
-def read(name, split, *, data_dir, image_size=None):
+def read(
+    name, split, *, data_dir, image_size=None, cache_mib=streamed.CACHE_MIB
+):
     """Reads a split.
 
     Args:
@@ -60,6 +70,7 @@ def read(name, split, *, data_dir, image_size=None):
         data_dir: the folder, see above.
         image_size: height and width to resize to; needed where the images
             differ in size.
+        cache_mib: images of more MiB are streamed, see `streamed`.
 
     Returns:
         An `ImageDataset`.  Its ids are the records' own or, where they have
@@ -74,10 +85,26 @@ def read(name, split, *, data_dir, image_size=None):
     base = splits.base(split)
     files = _files(pathlib.Path(data_dir).expanduser(), name, base)
     class_names = _class_names(files[0].parent, name)
+    index = record_images.Index.of(files)
+    start, stop = splits.bounds(split, len(index))
+    index = index.take(slice(start, stop))
+
+    def parse_image(record):
+        return _parse(record, image_size)["image"]
+
     try:
-        start, stop = splits.bounds(split, _count(files))
+        shape = parse_image(index.read([0])[0]).shape
+        images = streamed.StreamedImages(
+            record_images.RecordImages(
+                str(files[0].parent), index, parse_image, shape
+            )
+        )
+        held = images.nbytes <= cache_mib * 2**20
+        parse = functools.partial(
+            _parse, image_size=image_size, with_image=held
+        )
         columns = arrays.collect(
-            _examples(files, image_size, start, stop), stop - start
+            _records(files, start, stop, parse), stop - start
         )
     except (tf.errors.InvalidArgumentError, tf.errors.DataLossError):
         # Fast first; which record it was is found out only when it matters.
@@ -87,7 +114,7 @@ def read(name, split, *, data_dir, image_size=None):
     has_ids = np.all(columns[_ID] != _ABSENT)
     return dataset.ImageDataset(
         name=name,
-        images=columns["image"],
+        images=columns["image"] if held else images,
         given_labels=given,
         clean_labels=clean,
         ids=columns[_ID] if has_ids else np.arange(start, stop),
@@ -110,12 +137,14 @@ def write(source, split, directory):
     order = np.argsort(source.ids)
     num_shards = min(NUM_SHARDS, len(order))
     for shard, rows in enumerate(np.array_split(order, num_shards)):
+        # Images that are streamed are read as they are iterated over.
+        images = iter(streamed.take(source.images, rows))
         path = directory / (
             f"{prefix(source.name)}_{split}-{shard:05d}-of-{num_shards:05d}"
         )
         with tf.io.TFRecordWriter(str(path)) as writer:
-            for row in rows:
-                writer.write(_serialized(source, row))
+            for row, image in zip(rows, images):
+                writer.write(_serialized(source, row, image))
 
 
 def _glob(directory, name, split):
@@ -162,34 +191,31 @@ def _class_names(directory, name):
     return names
 
 
-def _count(files):
-    records = tf.data.TFRecordDataset([str(path) for path in files])
-    return int(records.reduce(np.int64(0), lambda count, _: count + 1))
-
-
-def _examples(files, image_size, start, stop):
+def _records(files, start, stop, parse):
+    """Returns a `tf.data.Dataset` of what `parse` makes of these records."""
     records = tf.data.TFRecordDataset([str(path) for path in files])
     return (
         records.skip(start)
         .take(stop - start)
-        .map(
-            lambda record: _parse(record, image_size),
-            num_parallel_calls=tf.data.AUTOTUNE,
-            deterministic=True,
-        )
+        .map(parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     )
 
 
-def _parse(record, image_size):
-    """Returns {image: uint8 [H, W, C], feature: int64 []} of one record."""
+def _parse(record, image_size, with_image=True):
+    """Returns {image: uint8 [H, W, C], feature: int64 []} of one record.
+
+    Without its image it need not have one that can be decoded.
+    """
     features = {
         name: tf.io.FixedLenFeature([], tf.int64, _ABSENT)
         for name in (_LABEL, _FINE, _CLEAN, _ID)
     }
     features[_IMAGE] = tf.io.FixedLenFeature([], tf.string)
     example = tf.io.parse_single_example(record, features)
-    image = tf.io.decode_image(example.pop(_IMAGE), expand_animations=False)
-    example["image"] = arrays.resize(image, image_size)
+    contents = example.pop(_IMAGE)
+    if with_image:
+        image = tf.io.decode_image(contents, expand_animations=False)
+        example["image"] = arrays.resize(image, image_size)
     return example
 
 
@@ -262,7 +288,7 @@ def _check_labels(files, given, clean, start, num_classes):
     )
 
 
-def _serialized(source, row):
+def _serialized(source, row, image):
     given = int(source.given_labels[row])
     numbers = {_LABEL: given, _ID: int(source.ids[row])}
     if source.clean_labels is not None:
@@ -270,7 +296,7 @@ def _serialized(source, row):
         if source.name == "cifar100":
             numbers[_FINE] = numbers[_CLEAN]
     texts = {
-        _IMAGE: tf.io.encode_png(source.images[row]).numpy(),
+        _IMAGE: tf.io.encode_png(image).numpy(),
         _FORMAT: b"png",
     }
     feature = {

@@ -20,7 +20,13 @@ import operator
 import pathlib
 
 from tfnoisy import errors
-from tfnoisy.datasets import folder_listing, image_list, list_files, splits
+from tfnoisy.datasets import (
+    folder_listing,
+    image_list,
+    list_files,
+    splits,
+    streamed,
+)
 
 MINI_CLASSES = 50
 
@@ -35,7 +41,9 @@ _SPLITS = ("train", "val", "imagenet")
 _SUFFIXES = (".jpeg", ".jpg", ".png")
 
 
-def read(name, data_dir, split, *, image_size=None):
+def read(
+    name, data_dir, split, *, image_size=None, cache_mib=streamed.CACHE_MIB
+):
     """Reads a split.
 
     Args:
@@ -44,6 +52,7 @@ def read(name, data_dir, split, *, image_size=None):
         split: `train`, `val` or `imagenet` (ImageNet's validation images of
             these classes), or a slice of one.
         image_size: see `image_list.load`; DivideMix has 320.
+        cache_mib: likewise.
 
     Returns:
         An `ImageDataset`.  Ids are positions in the list of the split, classes
@@ -73,7 +82,9 @@ def read(name, data_dir, split, *, image_size=None):
     listing = _listing(
         pathlib.Path(data_dir).expanduser(), part, base, problems
     )
-    return image_list.load(name, data_dir, listing, split, image_size, problems)
+    return image_list.load(
+        name, data_dir, listing, split, image_size, problems, cache_mib
+    )
 
 
 def _listing(directory, part, split, problems):

@@ -28,10 +28,8 @@ import keras
 import tensorflow as tf
 
 from tfnoisy import output_file
+from tfnoisy.datasets import image_file
 from tfnoisy.nets import registry
-
-# Rec. 601's luma in 16-bit fixed point, as Pillow's convert("L") rounds it.
-_LUMA = (19595, 38470, 7471)
 
 
 class Classifier:
@@ -135,7 +133,9 @@ class Classifier:
         # Only the CPU decodes; a GPU gets the batch and not single images.
         with tf.device("CPU:0"):
             images = tf.map_fn(
-                lambda file: decode(file, self.image_shape, self._crop),
+                lambda file: image_file.decode(
+                    file, self.image_shape, self._crop
+                ),
                 image_bytes,
                 fn_output_signature=tf.TensorSpec(self.image_shape, tf.uint8),
             )
@@ -164,46 +164,3 @@ def write_labels(path, names):
         names: of the classes, in order; without line ends.
     """
     output_file.write(path, "".join(f"{name}\n" for name in names))
-
-
-def decode(contents, image_shape, crop=False):
-    """Returns the pixels of an image file as training on files reads them.
-
-    Decoding and grey values are Pillow's (`datasets.folder`), bit for bit, so
-    images that have their size are too.  Others are resized as by
-    `tf.image.resize` with anti-aliasing; Pillow rounds twice where this rounds
-    once, which leaves some pixels one level of 255 apart.
-
-    Args:
-        contents: a scalar string: a PNG or a JPEG file.
-        image_shape: (H, W, C), C 1 or 3.
-        crop: cut off what does not fit and do not change the proportions.
-
-    Returns:
-        uint8 [H, W, C].
-    """
-    # This operation reads PNG too.  The default method of JPEG is the fast
-    # one, up to 9 levels away from Pillow's.
-    image = tf.io.decode_jpeg(
-        contents, channels=3, dct_method="INTEGER_ACCURATE"
-    )
-    if image_shape[-1] == 1:
-        luma = tf.reduce_sum(
-            tf.cast(image, tf.int32) * _LUMA, axis=-1, keepdims=True
-        )
-        image = tf.cast((luma + 2**15) // 2**16, tf.uint8)
-    size = tf.constant(image_shape[:2], tf.float32)
-    found = tf.cast(tf.shape(image)[:2], tf.float32)
-    scale, translation = size / found, tf.zeros([2])
-    if crop:
-        scale = tf.repeat(tf.reduce_max(scale), 2)
-        translation = (size - found * scale) / 2
-    resized = tf.raw_ops.ScaleAndTranslate(
-        images=image[tf.newaxis],
-        size=image_shape[:2],
-        scale=scale,
-        translation=translation,
-        kernel_type="triangle",
-        antialias=True,
-    )
-    return tf.cast(tf.round(resized[0]), tf.uint8)
