@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures tfnoisy on this machine: --suite=step, input, scaling or serving.
+"""Measures tfnoisy on this machine: --suite=step, input, ...
 
 A JSON line per measurement.  TF_NUM_INTRAOP_THREADS and TF_NUM_INTEROP_THREADS
 in the environment set TensorFlow's threads.
@@ -13,16 +13,18 @@ from tfnoisy.bin import common
 from tfnoisy.nets import precision
 from tfnoisy.serving import benchmark as benchmark_serving
 from tfnoisy.training import (
+    benchmark_bookkeeping,
     benchmark_input,
     benchmark_scaling,
     benchmark_step,
+    benchmark_streaming,
     step_passes,
 )
 
 flags.DEFINE_enum(
     "suite",
     "step",
-    ["step", "input", "scaling", "serving"],
+    ["step", "input", "streaming", "bookkeeping", "scaling", "serving"],
     "What to measure.",
 )
 flags.DEFINE_multi_enum(
@@ -65,6 +67,13 @@ flags.DEFINE_list(
     "input: which augmentations; a policy for CIFAR (autoaugment_ieg, "
     "randaugment_ieg, randaugment:N:M, ...) is compared with Pillow's code.",
 )
+flags.DEFINE_integer(
+    "num_examples",
+    None,
+    "bookkeeping: how many examples are remembered, 2,400,000.  streaming: "
+    "how many images are read, 2,000.",
+    1,
+)
 
 FLAGS = flags.FLAGS
 
@@ -95,6 +104,16 @@ def main(_):
             FLAGS.repeats or 100,
         ):
             print(json.dumps({"suite": "serving", **result}), flush=True)
+    elif FLAGS.suite == "bookkeeping":
+        for result in benchmark_bookkeeping.bookkeeping_suite(
+            FLAGS.num_examples or benchmark_bookkeeping.NUM_EXAMPLES
+        ):
+            print(json.dumps({"suite": "bookkeeping", **result}), flush=True)
+    elif FLAGS.suite == "streaming":
+        for result in benchmark_streaming.streaming_suite(
+            FLAGS.num_examples or benchmark_streaming.NUM_IMAGES
+        ):
+            print(json.dumps({"suite": "streaming", **result}), flush=True)
     else:
         for augment in FLAGS.augment:
             result = benchmark_input.input_suite(

@@ -12,7 +12,7 @@ from absl import flags
 
 from tfnoisy import errors
 from tfnoisy.augment import standard
-from tfnoisy.datasets import tfds_source
+from tfnoisy.datasets import streamed, tfds_source
 from tfnoisy.nets import mentornet as mentornet_net
 from tfnoisy.nets import pair, precision
 from tfnoisy.training import (
@@ -174,6 +174,13 @@ def define(
     flags.DEFINE_string("labels_csv", "", "CSV of path,given_label[,clean].")
     flags.DEFINE_integer(
         "image_size", 0, "Resize to this side; 0: as is.", lower_bound=0
+    )
+    flags.DEFINE_integer(
+        "cache_mib",
+        streamed.CACHE_MIB,
+        "A split whose pixels take more MiB than this is read image by image "
+        "as it is needed, and not held in memory; the result is the same.",
+        lower_bound=0,
     )
     flags.DEFINE_string("train_split", "train", "E.g. 'train[:20%]'.")
     flags.DEFINE_string(

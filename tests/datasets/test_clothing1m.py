@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from tfnoisy import errors
-from tfnoisy.datasets import load
+from tfnoisy.datasets import load, streamed
 
 CLOTHES = ["T-Shirt", "Shirt", *(f"Other {k}" for k in range(12))]
 
@@ -53,6 +53,36 @@ def read(directory, split, **options):
     return load.load(
         "clothing1m", split, data_dir=str(directory), image_size=8, **options
     )
+
+
+@pytest.mark.parametrize("split", ["train", "train[75%:]", "val"])
+def test_streamed_it_is_the_same(clothing, split):
+    held, stream = read(clothing, split), read(clothing, split, cache_mib=0)
+    assert isinstance(stream.images, streamed.StreamedImages)
+    np.testing.assert_array_equal(stream.images[:], held.images)
+    np.testing.assert_array_equal(stream.given_labels, held.given_labels)
+    assert stream.paths == held.paths
+    assert stream.labels_sha256() == held.labels_sha256()
+
+
+def test_a_page_in_place_of_an_image_is_found_before_it_is_read(clothing):
+    """One that only ends too early is found out when its batch is read."""
+    (clothing / "images/0/03,x.jpg").write_bytes(b"<html>")
+    (clothing / "images/1/04,x.jpg").write_bytes(b"")
+    with pytest.raises(
+        errors.UserError,
+        match=r": 2 problems: noisy_train_key_list.txt:4: 0/03,x.jpg: broken "
+        "image; noisy_train_key_list.txt:5: 1/04,x.jpg: broken image$",
+    ):
+        read(clothing, "train", cache_mib=0)
+    cut = clothing / "images/0/06,x.jpg"
+    cut.write_bytes(cut.read_bytes()[:-40])
+    part = read(clothing, "train[5:]", cache_mib=0)
+    with pytest.raises(
+        errors.UserError,
+        match=r": noisy_train_key_list.txt:7: 0/06,x.jpg: broken image$",
+    ):
+        part.images[:4]
 
 
 def append(file, *lines):

@@ -5,7 +5,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from tfnoisy import errors
-from tfnoisy.datasets import load, tfds_source
+from tfnoisy.datasets import load, streamed, tfds_source
 
 
 class TfnoisyPhotos(tfds.core.GeneratorBasedBuilder):
@@ -67,6 +67,25 @@ def test_slices_keep_ids(photos):
     whole, part = read("train"), read("train[70%:]")
     np.testing.assert_array_equal(part.ids, [7, 8, 9])
     np.testing.assert_array_equal(part.images, whole.images[7:])
+
+
+def assert_streams_the_same(name, split, **options):
+    """Checks a split that is streamed against one in memory."""
+    held = load.load(name, split, **options)
+    stream = load.load(name, split, cache_mib=0, **options)
+    assert isinstance(held.images, np.ndarray)
+    assert isinstance(stream.images, streamed.StreamedImages)
+    np.testing.assert_array_equal(stream.images[:], held.images)
+    np.testing.assert_array_equal(stream.ids, held.ids)
+    np.testing.assert_array_equal(stream.given_labels, held.given_labels)
+    np.testing.assert_array_equal(stream.clean_labels, held.clean_labels)
+
+
+@pytest.mark.parametrize("split", ["train", "train[70%:]"])
+def test_streamed_it_is_the_same(photos, split):
+    assert_streams_the_same(
+        "tfnoisy_photos", split, data_dir=photos, image_size=6
+    )
 
 
 @pytest.mark.parametrize(
@@ -159,6 +178,10 @@ def test_food101(tmp_path):
     )
     with pytest.raises(errors.UserError, match="has no split 'test'; it has"):
         read("test")
+    for split in ("train", "validation"):
+        assert_streams_the_same(
+            "food101", split, data_dir=str(tmp_path), image_size=8
+        )
 
 
 @pytest.fixture(scope="module")
@@ -194,6 +217,12 @@ def test_what_is_known_of_web_labels(web_labels):
         assert part.clean_labels.tolist() == [truth[k]]
     clean = read("validation")
     assert clean.clean_labels.tolist() == clean.given_labels.tolist() == [3]
+    assert_streams_the_same(
+        "controlled_noisy_web_labels/mini_imagenet_red",
+        "train_40",
+        data_dir=web_labels,
+        image_size=84,
+    )
 
 
 def test_web_labels_are_put_there_by_hand(tmp_path):

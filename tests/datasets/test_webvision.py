@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from tfnoisy import errors
-from tfnoisy.datasets import load
+from tfnoisy.datasets import load, streamed
 
 SYNSETS = [
     "n01440764 tench, Tinca tinca",
@@ -47,8 +47,10 @@ def webvision(tmp_path):
     return tmp_path
 
 
-def read(directory, split, name="webvision"):
-    return load.load(name, split, data_dir=str(directory), image_size=8)
+def read(directory, split, name="webvision", **options):
+    return load.load(
+        name, split, data_dir=str(directory), image_size=8, **options
+    )
 
 
 def labels_by_colour(data):
@@ -81,6 +83,23 @@ def test_full_has_flickr_after_google(webvision):
         match=r": train_filelist_flickr.txt:2: no such image flickr/q7/1.jpg$",
     ):
         read(webvision, "train[5:]", "webvision/full")
+
+
+@pytest.mark.parametrize(
+    "name, split",
+    [
+        ("webvision", "train"),
+        ("webvision/full", "train[4:]"),
+        ("webvision", "val"),
+    ],
+)
+def test_streamed_it_is_the_same(webvision, name, split):
+    held = read(webvision, split, name)
+    stream = read(webvision, split, name, cache_mib=0)
+    assert isinstance(stream.images, streamed.StreamedImages)
+    np.testing.assert_array_equal(stream.images[:], held.images)
+    np.testing.assert_array_equal(stream.given_labels, held.given_labels)
+    assert stream.paths == held.paths
 
 
 def test_val(webvision):

@@ -46,14 +46,15 @@ def write(
         (strong.get(name, shape, dataset.mirror, jit=False), "augment_strong")
         for name in strong_names
     ]
-    columns = [("original", dataset.images)]
+    images = dataset.images[:]
+    columns = [("original", images)]
     for augmentation, stream in kinds:
         for epoch in range(views):
             draws = randomness.uniform_by_id(
                 seed, stream, dataset.num_ids, augmentation.num_draws, epoch
             )
             view = augmentation.train(
-                tf.constant(dataset.images), tf.gather(draws, dataset.ids)
+                tf.constant(images), tf.gather(draws, dataset.ids)
             )
             title = augmentation.name if epoch == 0 else ""
             columns.append((title, to_bytes(view.numpy())))

@@ -39,6 +39,12 @@ class TrainingData:
     strong: standard.Augmentation | None = None
     probe: dataset_lib.ImageDataset | None = None
 
+    @property
+    def images(self):
+        """The images of the training set and those of the probe, a list."""
+        sets = [self.dataset, self.probe]
+        return [data.images for data in sets if data is not None]
+
     def batches(self, first_batch=0, input_context=None):
         """Returns `training_batches` from this batch on."""
         return training_batches(

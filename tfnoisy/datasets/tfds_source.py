@@ -1,7 +1,8 @@
 """Any image classification set of TensorFlow Datasets, by its name.
 
 A set qualifies with the features `image` (uint8, grey or RGB) and `label`.
-The whole split is held in memory, as uint8.
+A split is held in memory, as uint8, or streamed if it takes more than a bound
+and TFDS keeps it in TFRecord files, as it does unless it is told otherwise.
 """
 
 import difflib
@@ -15,7 +16,14 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from tfnoisy import errors
-from tfnoisy.datasets import arrays, dataset, splits, tfds_labels
+from tfnoisy.datasets import (
+    arrays,
+    dataset,
+    record_images,
+    splits,
+    streamed,
+    tfds_labels,
+)
 
 # What this toolkit reads itself.
 _OWN_NAMES = ["clothing1m", "digits", "folder", "webvision"]
@@ -57,7 +65,14 @@ def class_names(name):
         return None
 
 
-def read(name, split, *, data_dir="", image_size=None):
+def read(
+    name,
+    split,
+    *,
+    data_dir="",
+    image_size=None,
+    cache_mib=streamed.CACHE_MIB,
+):
     """Reads a split of a TFDS set, preparing the set first if need be.
 
     Args:
@@ -66,6 +81,7 @@ def read(name, split, *, data_dir="", image_size=None):
         data_dir: TFDS's own directory if it is not the default one.
         image_size: height and width to resize to; needed where the images of
             the set differ in size.
+        cache_mib: images of more MiB are streamed, see `streamed`.
 
     Returns:
         An `ImageDataset` sorted by id.  The ids of CIFAR are the published
@@ -89,12 +105,12 @@ def read(name, split, *, data_dir="", image_size=None):
         )
     count = builder.info.splits[base].num_examples
     start, stop = splits.bounds(split, count)
-    columns = _read_columns(
-        builder,
-        (base, start, stop),
-        _wanted_features(name, base, builder.info.features),
-        image_size,
-    )
+    images = _streamed(builder, (base, start, stop), image_size)
+    wanted = _wanted_features(name, base, builder.info.features)
+    if images is None or images.nbytes <= cache_mib * 2**20:
+        images = None
+        wanted.append("image")
+    columns = _read_columns(builder, (base, start, stop), wanted, image_size)
     labels = columns["label"]
     if labels.min() < 0:
         raise errors.UserError(f"split {base} of {name} has no labels")
@@ -104,7 +120,7 @@ def read(name, split, *, data_dir="", image_size=None):
         ids = np.arange(start, stop)
     whole = dataset.ImageDataset(
         name=name,
-        images=columns["image"],
+        images=columns["image"] if images is None else images,
         given_labels=labels,
         clean_labels=tfds_labels.clean_labels(
             base_name(name),
@@ -220,7 +236,38 @@ def _wanted_features(name, split, features):
     extra = tfds_labels.features(base_name(name), split, features)
     if base_name(name) in _PUBLISHED_ID:
         extra = ["id", *extra]
-    return ["image", "label", *extra]
+    return ["label", *extra]
+
+
+def _streamed(builder, rows, image_size):
+    """Returns the images of a split, unread; None if they are in no TFRecords.
+
+    Args:
+        builder: a TFDS builder.
+        rows: (split, from, to).
+        image_size: as for `read`.
+    """
+    split, start, stop = rows
+    if builder.info.file_format != tfds.core.FileFormat.TFRECORD:
+        return None
+    index = record_images.Index.of(builder.info.splits[split].filepaths)
+    index = index.take(slice(start, stop))
+    features = tfds.decode.PartialDecoding({"image": True}).extract_features(
+        builder.info.features
+    )
+
+    def decode(record):
+        image = features.deserialize_example(record)["image"]
+        return arrays.resize(image, image_size)
+
+    return streamed.StreamedImages(
+        record_images.RecordImages(
+            builder.info.full_name,
+            index,
+            decode,
+            decode(index.read([0])[0]).shape,
+        )
+    )
 
 
 def _read_columns(builder, rows, wanted, image_size=None):

@@ -25,7 +25,9 @@ from scipy import stats
 from tfnoisy import randomness
 
 FLIP_RATE_STD = 0.1
+# Of a thousand small images, or as many large ones as take no more.
 _ROWS_AT_ONCE = 1024
+_VALUES_AT_ONCE = 2**23
 
 
 def flip_rates(rate, uniforms):
@@ -45,7 +47,7 @@ def flip_probabilities(images, clean_labels, num_classes, rates, seed):
     """Returns float64 [N, C], each example's distribution of given labels.
 
     Args:
-        images: uint8 [N, H, W, channels].
+        images: uint8 [N, H, W, channels], an array or `StreamedImages`.
         clean_labels: int64 [N] in [0, C), C >= 2.
         num_classes: C.
         rates: q_i, float64 [N].
@@ -53,11 +55,12 @@ def flip_probabilities(images, clean_labels, num_classes, rates, seed):
     """
     features = int(np.prod(images.shape[1:]))
     probabilities = np.empty([len(images), num_classes])
+    rows_at_once = max(1, min(_ROWS_AT_ONCE, _VALUES_AT_ONCE // features))
     for label in np.unique(clean_labels):
         projection = _projection(seed, int(label), features, num_classes)
         rows = np.flatnonzero(clean_labels == label)
-        for start in range(0, len(rows), _ROWS_AT_ONCE):
-            part = rows[start : start + _ROWS_AT_ONCE]
+        for start in range(0, len(rows), rows_at_once):
+            part = rows[start : start + rows_at_once]
             pixels = images[part].reshape(len(part), -1).astype(np.float64)
             logits = pixels @ projection
             logits[:, label] = -np.inf
@@ -80,7 +83,7 @@ def given_labels(images, clean_labels, num_classes, rate, seed, uniforms):
     """Returns int64 [N], the labels after instance-dependent noise.
 
     Args:
-        images: uint8 [N, H, W, channels].
+        images: uint8 [N, H, W, channels], an array or `StreamedImages`.
         clean_labels: int64 [N] in [0, C), C >= 2.
         num_classes: C.
         rate: R in [0, 1].

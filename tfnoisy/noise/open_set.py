@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfnoisy import errors
+from tfnoisy.datasets import streamed
 
 DEFAULT_SOURCES = {"cifar10": "cifar100"}
 _IMAGES_AT_ONCE = 1024
@@ -57,8 +58,14 @@ def replace(images, source, source_ids):
         source_ids: int64 [N], what `choose` returned.
 
     Raises:
-        UserError: for numbers of channels that do not fit.
+        UserError: for numbers of channels that do not fit, or for images
+            that are not in memory.
     """
+    if isinstance(images, streamed.StreamedImages):
+        raise errors.UserError(
+            "open-set noise puts images in the place of others, and these are "
+            "streamed: raise --cache_mib, or take smaller ones (--image_size)"
+        )
     channels = (source.images.shape[-1], images.shape[-1])
     if channels[0] != channels[1] and set(channels) != {1, 3}:
         raise errors.UserError(

@@ -9,13 +9,11 @@ one.
 import concurrent.futures
 import functools
 import multiprocessing
-import pathlib
-import resource
 import statistics
 
 import tensorflow as tf
 
-from tfnoisy.training import step_passes, timing
+from tfnoisy.training import memory, step_passes, timing
 
 
 def step_suite(
@@ -145,17 +143,7 @@ def _peak_mib(method, setting, options):
     def peak():
         if on_gpu:
             return tf.config.experimental.get_memory_info("GPU:0")["peak"]
-        status = pathlib.Path("/proc/self/status")
-        if not status.exists():
-            # macOS counts in bytes.
-            return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        # Not ru_maxrss, which a process inherits from the one that began it.
-        [line] = [
-            line
-            for line in status.read_text().splitlines()
-            if line.startswith("VmHWM:")
-        ]
-        return int(line.split()[1]) * 2**10
+        return memory.high_water_mib() * 2**20
 
     before = 0 if on_gpu else peak()
     for _ in range(3):

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfnoisy import replicas
-from tfnoisy.datasets import pipeline
+from tfnoisy.datasets import pipeline, streamed
 
 
 class Evaluator:
@@ -24,6 +24,7 @@ class Evaluator:
             labels: int [N] to judge by; the given labels if None.
         """
         self._count = len(dataset)
+        self._images = dataset.images
         batch_size = min(batch_size, len(dataset))
         top = min(5, method.num_classes)
 
@@ -50,8 +51,13 @@ class Evaluator:
         self._judge = replicas.Pass(strategy, judge)
 
     def __call__(self):
-        """Returns {accuracy, top5, loss}, shares in [0, 1] and nats."""
-        judged = self._judge(self._batches, self._count)
+        """Returns {accuracy, top5, loss}, shares in [0, 1] and nats.
+
+        Raises:
+            BrokenImages: if a streamed image cannot be read.
+        """
+        with streamed.naming_broken(self._images):
+            judged = self._judge(self._batches, self._count)
         means = judged.mean(axis=0, dtype=np.float64)
         return dict(zip(("accuracy", "top5", "loss"), means.tolist()))
 
@@ -71,6 +77,9 @@ def predict_logits(
 
     Returns:
         float32 [N, C].
+
+    Raises:
+        BrokenImages: if a streamed image cannot be read.
     """
     batch_size = min(batch_size, len(dataset))
 
@@ -83,4 +92,5 @@ def predict_logits(
         strategy or tf.distribute.get_strategy(),
         lambda batch: method.evaluation_logits(batch["images"]),
     )
-    return logits_of(batches, len(dataset))
+    with streamed.naming_broken(dataset.images):
+        return logits_of(batches, len(dataset))

@@ -21,6 +21,7 @@ import tensorflow as tf
 import tqdm
 
 from tfnoisy import errors, replicas
+from tfnoisy.datasets import streamed
 from tfnoisy.methods import base
 from tfnoisy.training import execution
 
@@ -123,8 +124,9 @@ class Loop:
             workers than the chief those made since this process began.
 
         Raises:
-            TrainingError: if a loss is not finite; the last good checkpoint
-                stays.
+            TrainingError: if a loss is not finite, where the last good
+                checkpoint stays; or if a streamed image cannot be read, where
+                the last checkpoint does.
         """
         if self.is_chief:
             self.folder.path.mkdir(parents=True, exist_ok=True)
@@ -157,14 +159,23 @@ class Loop:
             if step:
                 self._say(bar, f"resuming at step {step} of {self.num_steps}")
             try:
-                while stage := self.method.stage(
-                    step, self.data, self.num_steps
-                ):
-                    step = self._run_stage(stage, step, bar)
+                with streamed.naming_broken(*self.data.images):
+                    while stage := self.method.stage(
+                        step, self.data, self.num_steps
+                    ):
+                        step = self._run_stage(stage, step, bar)
                 if step not in [row["step"] for row in self._rows]:
                     self._evaluate(step, bar)
                 # With what the method decided when no stage was left.
                 self._save(self.last_checkpoints, step)
+            except streamed.BrokenImages as broken:
+                # The step that it failed in may have counted itself: what is
+                # saved is what was reached before.
+                kept = self.last_checkpoints.latest_checkpoint
+                raise errors.TrainingError(
+                    f"{broken}; with these files put right the same command "
+                    f"goes on from {kept or 'the beginning'}"
+                ) from None
             except KeyboardInterrupt:
                 # The step under way has ended: its variables are consistent.
                 step = self._step_of_method()

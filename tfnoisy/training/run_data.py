@@ -8,7 +8,7 @@ from tfnoisy import errors, randomness
 from tfnoisy.augment import keras_view, standard, strong
 from tfnoisy.datasets import dataset as dataset_lib
 from tfnoisy.datasets import load as dataset_load
-from tfnoisy.datasets import pipeline
+from tfnoisy.datasets import pipeline, streamed
 from tfnoisy.datasets import probe as probe_lib
 from tfnoisy.noise import manifest as noise_manifest
 
@@ -22,6 +22,7 @@ class DataOptions:
         data_dir: likewise.
         labels_csv: likewise.
         image_size: likewise, 0 for the images' own.
+        cache_mib: likewise.
         train_split: the training examples, in TFDS's slicing syntax.
         test_split: the clean test examples.
         noise: what is done to the training labels, see `noise.spec`.
@@ -42,6 +43,7 @@ class DataOptions:
     data_dir: str = ""
     labels_csv: str = ""
     image_size: int = 0
+    cache_mib: int = streamed.CACHE_MIB
     train_split: str = "train"
     test_split: str = "test"
     noise: str = "none"
@@ -228,6 +230,7 @@ def load_split(options, split):
         data_dir=options.data_dir,
         labels_csv=options.labels_csv,
         image_size=options.image_size or None,
+        cache_mib=options.cache_mib,
     )
 
 

@@ -220,6 +220,7 @@ class RunFolder:
 
 # What may differ between a run and its resumption: where and how, not what.
 OPERATIONAL = (
+    "cache_mib",
     "eval_every",
     "save_interval_secs",
     "save_summaries_secs",
