@@ -245,6 +245,7 @@ def test_a_broken_record_is_named(records, tmp_path):
     file.write_bytes(contents[:second] + b"?" + contents[second + 1 :])
     with pytest.raises(
         streamed.BrokenImages,
-        match=r": \S+/folder_train-00002-of-00010: record 2: broken image$",
+        match=r": \S+/folder_train-00002-of-00010: record 2: broken image, or "
+        "not of 8x8 pixels and 3 channels",
     ):
         data.images[:]

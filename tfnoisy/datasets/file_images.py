@@ -15,6 +15,8 @@ _FILES_AT_ONCE = 1000
 class FileImages:
     """A source of `streamed.StreamedImages`: PNG, JPEG or GIF files."""
 
+    fault = "broken image"
+
     def __init__(self, name, paths, image_shape, *, where, crop=False):
         """Names the files; nothing is read yet.
 
@@ -74,7 +76,7 @@ class FileImages:
         ]
         with concurrent.futures.ThreadPoolExecutor() as pool:
             for found in pool.map(strange, parts):
-                problems += [f"{self.where(k)}: broken image" for k in found]
+                problems += [f"{self.where(k)}: {self.fault}" for k in found]
 
     def _begins_well(self, row):
         try:

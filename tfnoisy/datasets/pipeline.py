@@ -1,4 +1,5 @@
-"""From a data set to batches: tf.data, and no Python in its path.
+"""From a data set to batches: tf.data, and no Python in its path (but for
+records that are streamed, see `record_images`).
 
 The order of the examples and every view of them are functions of (seed,
 epoch, example id), so the stream can be entered at any batch: a resumed run
@@ -101,12 +102,11 @@ class TrainingData:
             first_pass, _ENDLESS if repeat else first_pass + 1
         )
         drawn = num_views * self.augmentation.num_draws
+        lots = _Lots.of(self.dataset, self.seed)
 
         def one_pass(k):
-            order = _shuffled(self.dataset, self.seed, (*counters, k), rows)
-            draws = _draws(
-                self.dataset, order, self.seed, "augment", drawn, *counters, k
-            )
+            order = lots.shuffled(rows, *counters, k)
+            draws = lots.draws(order, "augment", drawn, *counters, k)
             return tf.data.Dataset.from_tensor_slices((order, draws)).batch(
                 batch_size
             )
@@ -150,11 +150,8 @@ class TrainingData:
         Returns:
             A `tf.data.Dataset` as that of `evaluation_batches`.
         """
-        rows = tf.range(len(self.dataset))
-        draws = _draws(
-            self.dataset,
-            rows,
-            self.seed,
+        draws = _Lots.of(self.dataset, self.seed).draws(
+            tf.range(len(self.dataset)),
             "augment",
             self.augmentation.num_draws,
             *counters,
@@ -330,32 +327,50 @@ def _on_host(dataset, labels):
         )
 
 
-def _shuffled(dataset, seed, counters, rows):
-    """Returns these rows in the random order that the counters key."""
-    keys = randomness.uniform_by_id(
-        seed, "shuffle", dataset.num_ids, 1, *counters
-    )
-    ids = tf.gather(tf.constant(dataset.ids), rows)
-    return tf.gather(rows, tf.argsort(tf.gather(keys[:, 0], ids), stable=True))
+@dataclasses.dataclass(frozen=True)
+class _Lots:
+    """The draws of a data set's examples, by row.
 
+    Attributes:
+        ids: int64 [N], a tensor made once: each graph that makes draws refers
+            to it, where a constant in it would be as long as the data.
+        num_ids: the largest id plus one.
+        seed: the run's seed.
+    """
 
-def _draws(dataset, rows, seed, stream, num_draws, *counters):
-    """Returns the draws [M, num_draws] of these rows' examples."""
-    draws = randomness.uniform_by_id(
-        seed, stream, dataset.num_ids, num_draws, *counters
-    )
-    return tf.gather(draws, tf.gather(tf.constant(dataset.ids), rows))
+    ids: tf.Tensor
+    num_ids: int
+    seed: int
+
+    @classmethod
+    def of(cls, dataset, seed):
+        with tf.device("CPU:0"):
+            ids = tf.constant(dataset.ids, tf.int64)
+        return cls(ids, dataset.num_ids, seed)
+
+    def shuffled(self, rows, *counters):
+        """Returns these rows in the random order that the counters key."""
+        keys = self.draws(rows, "shuffle", 1, *counters)
+        return tf.gather(rows, tf.argsort(keys[:, 0], stable=True))
+
+    def draws(self, rows, stream, num_draws, *counters):
+        """Returns the draws [M, num_draws] of these rows' examples."""
+        draws = randomness.uniform_by_id(
+            self.seed, stream, self.num_ids, num_draws, *counters
+        )
+        return tf.gather(draws, tf.gather(self.ids, rows))
 
 
 def _examples(dataset, num_draws, seed, first_example, shuffle=True):
     """Returns (row, {stream: draws}) of every example, epoch after epoch."""
+    lots = _Lots.of(dataset, seed)
 
     def epoch_of(epoch):
         rows = tf.range(len(dataset))
         if shuffle:
-            rows = _shuffled(dataset, seed, (epoch,), rows)
+            rows = lots.shuffled(rows, epoch)
         draws = {
-            stream: _draws(dataset, rows, seed, stream, count, epoch)
+            stream: lots.draws(rows, stream, count, epoch)
             for stream, count in num_draws.items()
         }
         return tf.data.Dataset.from_tensor_slices((rows, draws))

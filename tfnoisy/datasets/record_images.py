@@ -136,6 +136,12 @@ class RecordImages:
         """
         self.name = name
         self.image_shape = tuple(image_shape)
+        height, width, channels = self.image_shape
+        # Files may end with an image of another size: nobody has looked.
+        self.fault = (
+            f"broken image, or not of {width}x{height} pixels and {channels} "
+            "channels (--image_size makes the sizes equal)"
+        )
         self._index = index
         self._decode = decode
 

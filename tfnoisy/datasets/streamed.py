@@ -43,6 +43,7 @@ class StreamedImages:
                     operations
         where(row)  -> what a message calls an image
         name        what it calls all of them
+        fault       what it says of one that cannot be read
     """
 
     dtype = np.dtype(np.uint8)
@@ -146,7 +147,7 @@ class StreamedImages:
                 with tf.device("CPU:0"):
                     read(row[np.newaxis])
             except tf.errors.OpError:
-                return f"{self._source.where(row)}: broken image"
+                return f"{self._source.where(row)}: {self._source.fault}"
             return None
 
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
