@@ -191,12 +191,16 @@ def cut_short(tmp_path):
     return data
 
 
-def test_a_broken_image_is_named_where_it_is_read(cut_short):
+def test_a_broken_image_is_named_where_it_is_read(cut_short, capfd):
     assert cut_short.images[[0, 2]].shape == (2, 9, 11, 3)
     with pytest.raises(
         streamed.BrokenImages, match=r": \S+/train/a/1.jpg: broken image$"
     ):
         cut_short.images[:3]
+    with pytest.raises(streamed.BrokenImages, match=r"/1.jpg: broken image$"):
+        cut_short.images[1]
+    # Nor does TensorFlow say it a second time.
+    assert capfd.readouterr().err == ""
 
 
 def test_a_broken_image_in_a_pipeline(cut_short, tmp_path):

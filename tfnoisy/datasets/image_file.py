@@ -4,6 +4,11 @@ In memory or streamed, for training or by a server: one function, so that a
 network is served what it was trained on, bit for bit.
 """
 
+import contextlib
+import os
+import sys
+import tempfile
+
 import tensorflow as tf
 
 # Rec. 601's luma in 16-bit fixed point, as Pillow's convert("L") rounds it.
@@ -71,3 +76,26 @@ def _resized(image, found, size, crop):
         antialias=True,
     )
     return tf.cast(tf.round(resized[0]), tf.uint8)
+
+
+@contextlib.contextmanager
+def without_messages():
+    """Keeps back what TensorFlow prints of a JPEG file that ends too early.
+
+    It is raised as an error as well, whose message a user reads.  Whatever
+    else the body has printed is printed after it.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as sink:
+        os.dup2(sink.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)
+            sink.seek(0)
+            for line in sink:
+                if b"jpeg_mem.cc" not in line:
+                    os.write(2, line)

@@ -106,12 +106,12 @@ class TrainingData:
 
         def one_pass(k):
             order = lots.shuffled(rows, *counters, k)
+            used = tf.where(k == first_pass, first_batch * batch_size, 0)
+            order = order[used:]
             draws = lots.draws(order, "augment", drawn, *counters, k)
-            return tf.data.Dataset.from_tensor_slices((order, draws)).batch(
-                batch_size
-            )
+            return _one_element((order, draws)).rebatch(batch_size)
 
-        batches = passes.flat_map(one_pass).skip(first_batch)
+        batches = passes.flat_map(one_pass)
         read, labels, ids = self._on_host
         values = _constants(values or {})
 
@@ -209,15 +209,15 @@ def training_batches(
     draws = {"augment": augmentation.num_draws}
     if strong is not None:
         draws["augment_strong"] = strong.num_draws
-    first_example = first_batch * batch_size
-    streams = {"noisy": _examples(dataset, draws, seed, first_example)}
+    entered = (seed, batch_size, first_batch)
+    streams = {"noisy": _example_batches(dataset, draws, *entered)}
     if probe is not None:
         draws = {"augment_probe": augmentation.num_draws}
-        streams["probe"] = _examples(
-            probe, draws, seed, first_example, shuffle=False
+        streams["probe"] = _example_batches(
+            probe, draws, *entered, shuffle=False
         )
         read_probe, probe_labels, _ = _on_host(probe, probe.given_labels)
-    rows = tf.data.Dataset.zip(streams).batch(batch_size, drop_remainder=True)
+    rows = tf.data.Dataset.zip(streams)
     read, labels, ids = _on_host(dataset, dataset.given_labels)
 
     def load(rows):
@@ -361,25 +361,40 @@ class _Lots:
         return tf.gather(draws, tf.gather(self.ids, rows))
 
 
-def _examples(dataset, num_draws, seed, first_example, shuffle=True):
-    """Returns (row, {stream: draws}) of every example, epoch after epoch."""
+def _example_batches(
+    dataset, num_draws, seed, batch_size, first_batch, shuffle=True
+):
+    """Returns batches of (row, {stream: draws}), epoch after epoch."""
     lots = _Lots.of(dataset, seed)
+    first_epoch, used_up = divmod(first_batch * batch_size, len(dataset))
 
     def epoch_of(epoch):
         rows = tf.range(len(dataset))
         if shuffle:
             rows = lots.shuffled(rows, epoch)
+        rows = rows[tf.where(epoch == first_epoch, used_up, 0) :]
         draws = {
             stream: lots.draws(rows, stream, count, epoch)
             for stream, count in num_draws.items()
         }
-        return tf.data.Dataset.from_tensor_slices((rows, draws))
+        return _one_element((rows, draws))
 
-    first_epoch, skipped = divmod(first_example, len(dataset))
     return (
         tf.data.Dataset.range(first_epoch, _ENDLESS)
         .flat_map(epoch_of)
-        .skip(skipped)
+        .rebatch(batch_size, drop_remainder=True)
+    )
+
+
+def _one_element(tensors):
+    """Returns a data set of these tensors, whole, as its one element.
+
+    Cut into batches by `rebatch` they cost nothing for each example.  Not
+    `from_tensors`, for which TensorFlow gives up reading ahead where
+    determinism is asked for.
+    """
+    return tf.data.Dataset.from_tensor_slices(
+        tf.nest.map_structure(lambda tensor: tensor[tf.newaxis], tensors)
     )
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfnoisy import errors
+from tfnoisy.datasets import image_file
 from tfnoisy.datasets import problems as problems_lib
 
 # Images of a split that take no more than this are held in memory.
@@ -90,8 +91,7 @@ class StreamedImages:
             UserError: if there is not enough memory.
         """
         picked = self._rows[rows]
-        images = self._read(np.atleast_1d(picked))
-        return images[0] if np.ndim(picked) == 0 else images
+        return self._read(picked) if np.ndim(picked) else self._one(picked)
 
     def __iter__(self):
         for first in range(0, len(self), self._chunk):
@@ -107,13 +107,23 @@ class StreamedImages:
         one = max(math.prod(self._source.image_shape), 1)
         return min(max(_CHUNK_BYTES // one, 1), _CHUNK_IMAGES)
 
+    def _one(self, row):
+        try:
+            with image_file.without_messages(), tf.device("CPU:0"):
+                return self._source.reader()(row[np.newaxis])[0].numpy()
+        except tf.errors.OpError:
+            raise BrokenImages(f"{self.name}: {self._line_of(row)}") from None
+
+    def _line_of(self, row):
+        return f"{self._source.where(row)}: {self._source.fault}"
+
     def _read(self, rows):
         shape = (len(rows), *self._source.image_shape)
         try:
             images = np.empty(shape, np.uint8)
         except MemoryError:
             raise errors.UserError(
-                f"{self._source.name}: {len(rows)} images of {shape[2]}x"
+                f"{self.name}: {len(rows)} images of {shape[2]}x"
                 f"{shape[1]} pixels are {math.prod(shape) / 2**30:.1f} GiB, "
                 "more than there is memory: lower --cache_mib, and they are "
                 "read as they are needed"
@@ -129,7 +139,10 @@ class StreamedImages:
                 )
             )
         first = 0
-        with naming_broken(StreamedImages(self._source, rows)):
+        with (
+            naming_broken(StreamedImages(self._source, rows)),
+            image_file.without_messages(),
+        ):
             for part in pixels.as_numpy_iterator():
                 images[first : first + len(part)] = part
                 first += len(part)
@@ -147,10 +160,13 @@ class StreamedImages:
                 with tf.device("CPU:0"):
                     read(row[np.newaxis])
             except tf.errors.OpError:
-                return f"{self._source.where(row)}: {self._source.fault}"
+                return self._line_of(row)
             return None
 
-        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        with (
+            image_file.without_messages(),
+            concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool,
+        ):
             return list(filter(None, pool.map(try_row, self._rows)))
 
     @property

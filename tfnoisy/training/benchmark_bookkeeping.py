@@ -6,6 +6,7 @@ part is measured in a process of its own, so that the peak of its memory is
 its own.
 """
 
+import collections
 import concurrent.futures
 import multiprocessing
 import pathlib
@@ -40,7 +41,8 @@ def bookkeeping_suite(num_examples=NUM_EXAMPLES, parts=None):
 
     Yields:
         {part, examples, peak_mib: by how much the part raised the most memory
-        that its process had resident, and what took how many seconds}.
+        that its process had resident, and of whatever is timed NAME_seconds
+        by the clock and NAME_cpu_seconds of the processor, of all threads}.
     """
     context = multiprocessing.get_context("spawn")
     for part in parts or PARTS:
@@ -57,7 +59,7 @@ def _measure(part, num_examples):
     return {
         "part": part,
         "examples": num_examples,
-        **{name: round(seconds, 4) for name, seconds in found.items()},
+        **{name: round(number, 4) for name, number in found.items()},
         "peak_mib": round(memory.high_water_mib() - before),
     }
 
@@ -80,11 +82,23 @@ def _training_data(data, augment="standard"):
     return pipeline.TrainingData(data, views, _BATCH_SIZE, seed=0)
 
 
-def _timed(function, *arguments):
-    """Returns what a function returns, and its seconds."""
-    started = time.perf_counter()
-    result = function(*arguments)
-    return result, time.perf_counter() - started
+class _Timer:
+    """Calls functions and keeps how long they took.
+
+    Attributes:
+        found: {NAME_seconds, NAME_cpu_seconds: of each name, summed up}.
+    """
+
+    def __init__(self):
+        self.found = collections.defaultdict(float)
+
+    def __call__(self, name, function, *arguments):
+        """Returns what the function returns."""
+        started, cpu_started = time.perf_counter(), time.process_time()
+        result = function(*arguments)
+        self.found[f"{name}_seconds"] += time.perf_counter() - started
+        self.found[f"{name}_cpu_seconds"] += time.process_time() - cpu_started
+        return result
 
 
 def _pass_over(batches, count):
@@ -94,33 +108,34 @@ def _pass_over(batches, count):
 
 def order_and_draws(data):
     """An epoch of `training_batches`, and entering it at its end."""
-    training = _training_data(data)
+    timed, training = _Timer(), _training_data(data)
     count = len(data) // _BATCH_SIZE
-    _, epoch = _timed(_pass_over, training.batches(), count)
-    _, resumed = _timed(_pass_over, training.batches(count - 1), 1)
-    return {"seconds_per_epoch": epoch, "seconds_to_resume": resumed}
+    timed("epoch", _pass_over, training.batches(), count)
+    timed("resume", _pass_over, training.batches(count - 1), 1)
+    return timed.found
 
 
 def epoch_of_two_views(data):
     """A pass of `epoch_batches` as DivideMix draws it, with a value by row."""
-    training = _training_data(data)
+    timed, training = _Timer(), _training_data(data)
     values = {"clean_probability": np.zeros(len(data), np.float32)}
     stream = training.epoch_batches((0, 0), num_views=2, values=values)
-    _, epoch = _timed(_pass_over, stream, len(data))
-    return {"seconds_per_epoch": epoch}
+    timed("epoch", _pass_over, stream, len(data))
+    return timed.found
 
 
 class _Divided(dividemix.DivideMix):
     """DivideMix with losses drawn in place of its networks'."""
 
     def example_losses(self, k, data, rows):
-        wrong = np.random.default_rng(k).random(len(rows)) < 0.4
-        scale = np.where(wrong, 4.0, 0.4)
-        return np.random.default_rng(k + 2).gamma(2.0, scale).astype("f4")
+        rng = np.random.default_rng(k)
+        scale = np.where(rng.random(len(rows)) < 0.4, 4.0, 0.4)
+        return rng.gamma(2.0, scale).astype(np.float32)
 
 
 def divide(data):
     """DivideMix's division by both networks: history, mixtures, parts."""
+    timed, training = _Timer(), _training_data(data)
     networks = [
         registry.build("small_cnn", 10, (8, 8, 1), seed=k) for k in (0, 1)
     ]
@@ -128,96 +143,83 @@ def divide(data):
         pair.Pair(*networks), num_ids=data.num_ids, warm_up=0, average_last=5
     )
     method.compile("sgd")
-    training = _training_data(data)
-    stage, first = _timed(method.stage, 0, training, len(data))
-    _, second = _timed(method.stage, stage.last_step, training, len(data))
-    saved = _saved(method.checkpoint())
-    _, evidence = _timed(method.evidence)
-    return {
-        "seconds_per_epoch": first + second,
-        "seconds_of_evidence": evidence,
-        **saved,
-    }
+    stage = timed("epoch", method.stage, 0, training, len(data))
+    timed("epoch", method.stage, stage.last_step, training, len(data))
+    timed("evidence", method.evidence)
+    _save(timed, method.checkpoint())
+    return timed.found
 
 
 def tipping_curve(data):
     """BKD's recording in each step, and the end of an epoch."""
-    watched = tipping.TippingPoint(data.num_ids, 10)
+    timed, watched = _Timer(), tipping.TippingPoint(data.num_ids, 10)
     draws = np.random.default_rng(0).random(len(data)).astype(np.float32)
 
-    def record(number):
-        ids = tf.range(_BATCH_SIZE, dtype=tf.int64) + number
+    def record(ids):
         watched.record(ids, tf.zeros(_BATCH_SIZE), tf.ones(_BATCH_SIZE))
 
-    step = _seconds_of_steps(record)
-    _, end = _timed(watched.end_epoch, data.ids, lambda: draws)
-    return {
-        "seconds_of_step": step,
-        "seconds_per_epoch": end + step * (len(data) // _BATCH_SIZE),
-        **_saved(tf.train.Checkpoint(v=[v.value for v in watched.variables])),
-    }
+    _time_steps(timed, record)
+    timed("epoch_end", watched.end_epoch, data.ids, lambda: draws)
+    _save(timed, tf.train.Checkpoint(v=[v.value for v in watched.variables]))
+    return timed.found
 
 
 def mean_weight(data):
     """The mean weights of MentorMix, L2R and the like."""
-    means = mean_weights.MeanWeights(data.num_ids)
+    timed, means = _Timer(), mean_weights.MeanWeights(data.num_ids)
 
-    def record(number):
-        ids = tf.range(_BATCH_SIZE, dtype=tf.int64) + number
+    def record(ids):
         means.record({"ids": ids}, tf.ones(_BATCH_SIZE))
 
-    step = _seconds_of_steps(record)
-    _, evidence = _timed(means.evidence, "mean_weight")
-    return {
-        "seconds_of_step": step,
-        "seconds_per_epoch": step * (len(data) // _BATCH_SIZE),
-        "seconds_of_evidence": evidence,
-    }
+    _time_steps(timed, record)
+    timed("evidence", means.evidence, "mean_weight")
+    return timed.found
 
 
 def noise_manifest(data):
     """Wrong labels injected, written, read and applied: once a run."""
-    noise, inject = _timed(manifest.inject, data, "symmetric:0.4", 1)
+    timed = _Timer()
+    noise = timed("inject", manifest.inject, data, "symmetric:0.4", 1)
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "noise.npz"
-        _, save = _timed(noise.save, path)
-        noise, load = _timed(manifest.NoiseManifest.load, path)
-        size = path.stat().st_size
-    _, apply = _timed(noise.apply, data)
-    return {
-        "seconds_to_inject": inject,
-        "seconds_to_save": save,
-        "seconds_to_load": load,
-        "seconds_to_apply": apply,
-        "file_mib": size / 2**20,
-    }
+        timed("save", noise.save, path)
+        noise = timed("load", manifest.NoiseManifest.load, path)
+        timed.found["file_mib"] = path.stat().st_size / 2**20
+    timed("apply", noise.apply, data)
+    return timed.found
 
 
 def paths(data):
     """The paths of streamed images, of 60 characters each."""
-    names = [
-        f"/data/webvision/google/q{k % 9999:04}/{k:033}.jpg" for k in data.ids
-    ]
+    timed = _Timer()
+    names = [f"/data/webvision/google/q{k:036}" for k in data.ids]
     files = file_images.FileImages("images", names, (1, 1, 1), where=str)
     images = streamed.StreamedImages(files)
-    _, seconds = _timed(images.take(data.ids[::2]).reader)
-    return {"seconds_to_begin": seconds}
+    timed("begin", images.take(data.ids[::2]).reader)
+    return timed.found
 
 
-def _seconds_of_steps(record):
+def _time_steps(timed, record):
+    """Times a step's recording, of which an epoch has N / B.
+
+    Args:
+        timed: a `_Timer`.
+        record: ids, int64 [B] -> what a step does with them.
+    """
     step = tf.function(record)
-    numbers = [tf.constant(n, tf.int64) for n in range(_STEPS + 1)]
-    step(numbers[0])
-    _, seconds = _timed(lambda: [step(number) for number in numbers[1:]])
-    return seconds / _STEPS
+    batches = [
+        tf.range(_BATCH_SIZE, dtype=tf.int64) + n for n in range(_STEPS + 1)
+    ]
+    step(batches[0])
+    timed(f"{_STEPS}_steps", lambda: [step(ids) for ids in batches[1:]])
 
 
-def _saved(checkpoint):
+def _save(timed, checkpoint):
     with tempfile.TemporaryDirectory() as folder:
-        path = str(pathlib.Path(folder) / "checkpoint")
-        _, seconds = _timed(checkpoint.write, path)
-        size = sum(f.stat().st_size for f in pathlib.Path(folder).iterdir())
-    return {"seconds_to_save": seconds, "checkpoint_mib": size / 2**20}
+        timed("save", checkpoint.write, str(pathlib.Path(folder) / "saved"))
+        files = pathlib.Path(folder).iterdir()
+        size = sum(file.stat().st_size for file in files)
+    timed.found["checkpoint_mib"] = size / 2**20
 
 
 PARTS = {
