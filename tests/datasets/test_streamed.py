@@ -1,14 +1,17 @@
 import dataclasses
 import re
+import types
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from tfnoisy import errors
+from tfnoisy.audit import evidence, report
 from tfnoisy.augment import standard
 from tfnoisy.datasets import load, pipeline, probe, streamed, tfrecords
 from tfnoisy.noise import manifest
+from tfnoisy.serving import lite
 
 STREAM = {"cache_mib": 0}
 
@@ -178,6 +181,30 @@ def test_writing_what_is_streamed(both, tmp_path):
     tfrecords.write(named, "train", tmp_path)
     again = tfrecords.read("own", "train", data_dir=tmp_path)
     np.testing.assert_array_equal(again.images, held.images)
+
+
+def test_the_report_of_an_audit_shows_the_same_images(both):
+    held, stream = both
+    found = evidence.Evidence.from_losses(
+        ids=held.ids,
+        given_labels=held.given_labels,
+        predicted_labels=1 - held.given_labels,
+        num_classes=2,
+        losses=np.linspace(0, 5, 24) ** 2,
+    )
+    shown = report.render(found, stream)
+    assert shown.count("data:image/png") > 5
+    assert shown == report.render(found, held)
+
+
+def test_the_same_images_calibrate_a_quantised_model(both):
+    seen = []
+    for data in both:
+        converter = types.SimpleNamespace(target_spec=types.SimpleNamespace())
+        lite._quantise(converter, "int8", data.images)
+        seen.append([image for [image] in converter.representative_dataset()])
+    assert len(seen[0]) == 24 and seen[0][0].shape == (1, 8, 8, 3)
+    np.testing.assert_array_equal(seen[1], seen[0])
 
 
 @pytest.fixture

@@ -9,9 +9,10 @@ def test_a_part_times_what_it_says(part):
     found = benchmark_bookkeeping.PARTS[part](data)
     assert found and all(value >= 0 for value in found.values())
     if part == "divide":
-        # float32: two networks, of each a probability and five losses.
-        expected = 2 * 6 * 4 * 2000 / 2**20
-        assert expected < found["checkpoint_mib"] < 1.5 * expected
+        # float32: two networks, of each a probability and five losses; and
+        # the networks themselves.
+        remembered = 2 * 6 * 4 * 2000 / 2**20
+        assert remembered < found["checkpoint_mib"] < remembered + 1
 
 
 def test_each_is_measured_by_itself():

@@ -52,14 +52,16 @@ METHODS = {
 }
 
 
-def make_loop(path, root, method="baseline", num_steps=9, **options):
+def make_loop(
+    path, root, method="baseline", num_steps=9, strategy=None, **options
+):
     data = load.load(
         "folder", "train", data_dir=str(root), image_size=8, **options
     )
     views = standard.get("standard", (8, 8, 3))
     method = METHODS[method]()
     method.compile(optimizer.TF1Momentum(0.05))
-    strategy = distribution.make_strategy("one_device")
+    strategy = strategy or distribution.make_strategy("one_device")
     return loop.Loop(
         method,
         pipeline.TrainingData(data, views, 8, seed=5),
@@ -148,3 +150,20 @@ def test_an_image_of_the_test_set_that_breaks(tmp_path, photographs):
     finally:
         for file, content in zip(files, contents):
             file.write_bytes(content)
+
+
+def test_two_replicas_name_it_too(tmp_path, photographs, two_replicas):
+    with two_replicas.scope():
+        broken = make_loop(
+            tmp_path, photographs, strategy=two_replicas, cache_mib=0
+        )
+    file = photographs / "train/a/02.jpg"
+    contents = file.read_bytes()
+    file.write_bytes(contents[:-50])
+    try:
+        with pytest.raises(
+            errors.TrainingError, match=r"/train/a/02.jpg: broken image; with"
+        ):
+            broken.run()
+    finally:
+        file.write_bytes(contents)

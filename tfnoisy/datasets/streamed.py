@@ -25,7 +25,7 @@ CACHE_MIB = 4096
 
 # How many bytes of pixels one step of reading into an array has, and at most
 # how many images.
-_CHUNK_BYTES, _CHUNK_IMAGES = 2**24, 256
+_CHUNK_BYTES, _CHUNK_IMAGES = 2**22, 64
 
 
 class BrokenImages(errors.UserError):

@@ -27,7 +27,7 @@ from tfnoisy import randomness
 FLIP_RATE_STD = 0.1
 # Of a thousand small images, or as many large ones as take no more.
 _ROWS_AT_ONCE = 1024
-_VALUES_AT_ONCE = 2**23
+_VALUES_AT_ONCE = 2**25
 
 
 def flip_rates(rate, uniforms):

@@ -27,8 +27,8 @@ def convert(classifier, quantise, training_images):
         quantise: `none`: float32; `float16`: the weights are kept in 16 bits;
             `int8`: weights and activations are 8-bit integers, scaled by what
             is seen of them on training images.
-        training_images: uint8 [N, H, W, C], of which a few hundred calibrate
-            `int8`; else not looked at.
+        training_images: uint8 [N, H, W, C], in memory or streamed, of which a
+            few hundred calibrate `int8`; else not looked at.
 
     Returns:
         The file's contents, bytes.
@@ -56,7 +56,7 @@ def _quantise(converter, quantise, training_images):
         count = min(_CALIBRATION_IMAGES, len(training_images))
         rows = np.arange(count) * len(training_images) // count
         converter.representative_dataset = lambda: (
-            [training_images[row : row + 1].astype(np.float32)] for row in rows
+            [np.float32(training_images[row])[np.newaxis]] for row in rows
         )
 
 
