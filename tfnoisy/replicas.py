@@ -100,6 +100,24 @@ def failing_together(strategy):
         )
 
 
+def iterate(strategy, batches):
+    """Returns an iterator over a data set, dealt out to the replicas.
+
+    One replica has the data set itself: taking down TensorFlow's distributed
+    iterator, whose options cannot be set, waits for its autotuning, which
+    may sleep for as long as it has been running, up to a minute
+    (`pipeline.untuned`).
+
+    Args:
+        strategy: a `tf.distribute.Strategy`.
+        batches: `tf.distribute.InputContext` -> `tf.data.Dataset`, such as
+            `pipeline.evaluation_batches`.
+    """
+    if strategy.num_replicas_in_sync == 1:
+        return iter(batches(tf.distribute.InputContext()))
+    return iter(strategy.distribute_datasets_from_function(batches))
+
+
 class Pass:
     """Computes something of every example, shared by all replicas."""
 
@@ -123,7 +141,7 @@ class Pass:
             count: N; what the last batches were filled up with is left out.
         """
         strategy = self._strategy
-        batches = iter(strategy.distribute_datasets_from_function(batches))
+        batches = iterate(strategy, batches)
         steps, found = [], 0
         while found < count:
             values = strategy.experimental_local_results(

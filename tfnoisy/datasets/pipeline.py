@@ -307,7 +307,19 @@ def _mapped(batches, load, endless):
                 tf.data.INFINITE_CARDINALITY
             )
         )
-    return batches
+    return untuned(batches)
+
+
+def untuned(batches):
+    """Returns the data set without TensorFlow's autotuning.
+
+    Its thread may miss the word that an iterator is no longer wanted, and
+    whoever drops the iterator waits until it has slept out: for as long as
+    the iterator has been running.  Nothing here needs it.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return batches.with_options(options)
 
 
 def _constants(values):

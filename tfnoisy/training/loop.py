@@ -278,12 +278,10 @@ class Loop:
 
     def _run_stage(self, stage, step, bar):
         """Trains to the end of the stage."""
-        replicas = self.strategy.num_replicas_in_sync
-        first_batch = (step - stage.first_step) * replicas
-        iterator = iter(
-            self.strategy.distribute_datasets_from_function(
-                lambda context: stage.batches(first_batch, context)
-            )
+        num_replicas = self.strategy.num_replicas_in_sync
+        first_batch = (step - stage.first_step) * num_replicas
+        iterator = replicas.iterate(
+            self.strategy, lambda context: stage.batches(first_batch, context)
         )
         # Traced once, however many stages have it.
         execute = self._compiled.get(stage.train_step)
