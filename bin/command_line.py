@@ -8,6 +8,7 @@ import contextlib
 import math
 import os
 import pathlib
+import signal
 import sys
 import tempfile
 
@@ -78,6 +79,9 @@ def _parse(argv):
 
 
 def _guarded(main, argv):
+    # What Slurm and Kubernetes send before they kill: time for a checkpoint.
+    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     if len(argv) > 1:
         _exit(f"unexpected argument {argv[1]!r}: every option is a --flag")
     try:

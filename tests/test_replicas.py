@@ -46,6 +46,23 @@ def test_a_pass_keeps_the_order(count, size, two_replicas):
             np.testing.assert_array_equal(found[:, 1], data.ids)
 
 
+def test_one_replica_has_the_data_set_itself(two_replicas):
+    view = standard.get("none", (1, 1, 1))
+
+    def batches(context):
+        return pipeline.evaluation_batches(
+            numbered(8), view, 4, input_context=context
+        )
+
+    alone = replicas.iterate(tf.distribute.OneDeviceStrategy("/cpu:0"), batches)
+    shared = replicas.iterate(two_replicas, batches)
+    assert isinstance(alone, tf.data.Iterator)
+    assert isinstance(shared, tf.distribute.DistributedIterator)
+    own = two_replicas.experimental_local_results(next(shared)["ids"])
+    for ids in own:
+        np.testing.assert_array_equal(ids, next(alone)["ids"])
+
+
 @pytest.mark.parametrize("index", [0, 1])
 def test_each_worker_passes_over_its_batches(index):
     data, view = numbered(10), standard.get("none", (1, 1, 1))

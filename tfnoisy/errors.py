@@ -18,7 +18,7 @@ class TrainingError(Exception):
 
 
 class Interrupted(Exception):
-    """Ctrl-C, after what had been reached was saved; exit code 130."""
+    """Ctrl-C or SIGTERM, after what was reached was saved; exit code 130."""
 
 
 class WorkerLost(Exception):

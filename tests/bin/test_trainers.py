@@ -103,7 +103,8 @@ def test_a_killed_run_resumes_bit_for_bit(tmp_path):
     assert steps == list(range(40, 401, 40))
 
 
-def test_ctrl_c_saves_and_the_same_command_goes_on(tmp_path):
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_who_ends_a_run_loses_nothing(tmp_path, sent):
     flags = small(tmp_path, max_number_of_steps=5000, eval_every=50)
     process = subprocess.Popen(
         command("cifar_train_baseline.py", *flags),
@@ -118,7 +119,7 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(tmp_path):
         if (tmp_path / "metrics.jsonl").exists():
             break
         time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sent)
     _, said = process.communicate(timeout=100)
     assert process.returncode == 130
     last = said.strip().splitlines()[-1]

@@ -410,3 +410,13 @@ def test_a_training_view_of_everything_in_order():
     expected = randomness.uniform_by_id(3, "augment", 10, 2, 5).numpy()
     views = np.concatenate([batch["images"] for batch in batches])
     np.testing.assert_array_equal(views[:10, 1:], expected)
+
+
+def test_nothing_waits_for_autotuning_to_end():
+    data = seen_data()
+    for batches in (
+        data.batches(),
+        data.epoch_batches((0,)),
+        data.training_view_batches(4, (0,)),
+    ):
+        assert batches.options().autotune.enabled is False

@@ -177,13 +177,7 @@ class Loop:
                     f"goes on from {kept or 'the beginning'}"
                 ) from None
             except KeyboardInterrupt:
-                # The step under way has ended: its variables are consistent.
-                step = self._step_of_method()
-                self._save(self.last_checkpoints, step)
-                raise errors.Interrupted(
-                    f"stopped at step {step}; the same command goes on from "
-                    "there"
-                ) from None
+                raise self._interrupted() from None
             except tf.errors.OpError:
                 # Another worker may have stopped at what this one has yet to
                 # look at.
@@ -191,6 +185,21 @@ class Loop:
                     self._collect()
                 raise
         return self._rows
+
+    def _interrupted(self):
+        if replicas.num_workers(self.strategy) > 1:
+            # To save, all of them would have to stop at the same step.
+            kept = self.last_checkpoints.latest_checkpoint
+            return errors.Interrupted(
+                "stopped; the same command on all workers goes on from "
+                f"{kept or 'the beginning'}"
+            )
+        # The step under way has ended: its variables are consistent.
+        step = self._step_of_method()
+        self._save(self.last_checkpoints, step)
+        return errors.Interrupted(
+            f"stopped at step {step}; the same command goes on from there"
+        )
 
     def _metrics_until(self, step):
         """Returns the evaluations so far: the chief's, or where it has one."""
