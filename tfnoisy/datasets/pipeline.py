@@ -380,7 +380,7 @@ def _example_batches(
     lots = _Lots.of(dataset, seed)
     first_epoch, used_up = divmod(first_batch * batch_size, len(dataset))
 
-    def epoch_of(epoch):
+    def cut(rest, epoch):
         rows = tf.range(len(dataset))
         if shuffle:
             rows = lots.shuffled(rows, epoch)
@@ -389,12 +389,31 @@ def _example_batches(
             stream: lots.draws(rows, stream, count, epoch)
             for stream, count in num_draws.items()
         }
-        return _one_element((rows, draws))
+        examples = tf.nest.map_structure(
+            lambda *parts: tf.concat(parts, 0), rest, (rows, draws)
+        )
+        count = tf.size(examples[0]) // batch_size
+        rest = tf.nest.map_structure(
+            lambda tensor: tensor[count * batch_size :], examples
+        )
+        return rest, tf.nest.map_structure(
+            lambda tensor: tf.reshape(
+                tensor[: count * batch_size],
+                [count, batch_size, *tensor.shape[1:]],
+            ),
+            examples,
+        )
 
+    # Of an epoch, for the next one's first batch.  Not `rebatch`, which would
+    # join the two too, but with lines of TensorFlow's about it in the log.
+    none_yet = (
+        tf.zeros([0], tf.int32),
+        {stream: tf.zeros([0, count]) for stream, count in num_draws.items()},
+    )
     return (
         tf.data.Dataset.range(first_epoch, _ENDLESS)
-        .flat_map(epoch_of)
-        .rebatch(batch_size, drop_remainder=True)
+        .scan(none_yet, cut)
+        .flat_map(lambda *batches: tf.data.Dataset.from_tensor_slices(batches))
     )
 
 
