@@ -1,23 +1,19 @@
 import json
-import pathlib
-import subprocess
-import sys
 
-ROOT = pathlib.Path(__file__).parents[2]
+import pytest
 
 
-def run(*flags):
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "bin/benchmark.py"), *flags],
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
+@pytest.fixture
+def run(run_script):
+    def succeed(*flags):
+        done = run_script("benchmark.py", *flags)
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    return succeed
 
 
-def test_a_line_for_each_method():
+def test_a_line_for_each_method(run):
     rows = run(
         "--suite=step",
         "--method=mentormix",
@@ -30,7 +26,7 @@ def test_a_line_for_each_method():
     assert all(row["ratio"] > 0 for row in rows)
 
 
-def test_the_passes_of_a_look_ahead_and_its_two_modes():
+def test_the_passes_of_a_look_ahead_and_its_two_modes(run):
     (row,) = run(
         "--method=l2r",
         "--studentnet=small_cnn",
@@ -42,7 +38,7 @@ def test_the_passes_of_a_look_ahead_and_its_two_modes():
     assert row["peak_mib"] >= 0 and row["reverse_peak_mib"] >= 0
 
 
-def test_the_methods_of_two_networks():
+def test_the_methods_of_two_networks(run):
     rows = run(
         "--method=dividemix",
         "--method=bkd",
@@ -56,7 +52,7 @@ def test_the_methods_of_two_networks():
     assert rows[0]["mixed_update_seconds"] > 0
 
 
-def test_what_is_served():
+def test_what_is_served(run):
     rows = run("--suite=serving", "--studentnet=small_cnn", "--repeats=2")
     assert {row["suite"] for row in rows} == {"serving"}
     assert [(row["through"], row["batch_size"]) for row in rows] == [

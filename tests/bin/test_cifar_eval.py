@@ -1,26 +1,16 @@
 """The original's README, in our words: inject, train, resume, evaluate."""
 
 import json
-import pathlib
-import subprocess
-import sys
 
 import pytest
 
-ROOT = pathlib.Path(__file__).parents[2]
+
+@pytest.fixture
+def run(run_script):
+    return run_script
 
 
-def run(script, *flags):
-    return subprocess.run(
-        [sys.executable, str(ROOT / "bin" / script), *flags],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        cwd=ROOT,
-    )
-
-
-def test_from_noisy_records_to_an_evaluation(tmp_path):
+def test_from_noisy_records_to_an_evaluation(tmp_path, run):
     noisy = tmp_path / "data/digits/0.4"
     done = run(
         "inject_noise.py",
@@ -67,7 +57,7 @@ def test_from_noisy_records_to_an_evaluation(tmp_path):
     assert list((tmp_path / "eval").iterdir())
 
 
-def test_no_run_is_one_line(tmp_path):
+def test_no_run_is_one_line(tmp_path, run):
     done = run("cifar_eval.py", f"--checkpoint_dir={tmp_path}")
     assert done.returncode == 2
     [line] = done.stderr.strip().splitlines()

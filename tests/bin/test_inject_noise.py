@@ -1,6 +1,4 @@
-import pathlib
-import subprocess
-import sys
+import functools
 
 import numpy as np
 import pytest
@@ -10,25 +8,23 @@ from PIL import Image
 from tfnoisy.datasets import load
 from tfnoisy.noise import manifest as noise_manifest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+@pytest.fixture
+def script(run_script):
+    return functools.partial(run_script, "inject_noise.py")
 
 
-def script(*flags):
-    return subprocess.run(
-        [sys.executable, ROOT / "bin/inject_noise.py", *flags],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+@pytest.fixture
+def succeed(script):
+    def run(*flags):
+        result = script(*flags)
+        assert result.returncode == 0, result.stderr
+        return result.stdout
+
+    return run
 
 
-def succeed(*flags):
-    result = script(*flags)
-    assert result.returncode == 0, result.stderr
-    return result.stdout
-
-
-def test_digits(tmp_path):
+def test_digits(tmp_path, script, succeed):
     output_dir = tmp_path / "digits/0.4"
     flags = [
         "--dataset_name=digits",
@@ -56,7 +52,7 @@ def test_digits(tmp_path):
     ]
 
 
-def test_folder(tmp_path):
+def test_folder(tmp_path, succeed):
     for name in ("ant", "bee"):
         (tmp_path / "own/train" / name).mkdir(parents=True)
         for k in range(20):
@@ -80,7 +76,7 @@ def test_folder(tmp_path):
 
 
 @pytest.mark.cifar
-def test_cifar100(tmp_path):
+def test_cifar100(tmp_path, succeed):
     if not tfds.builder("cifar100").is_prepared():
         pytest.skip("cifar100 is not prepared in the TFDS directory")
     succeed(

@@ -1,25 +1,18 @@
-import pathlib
-import subprocess
-import sys
+import functools
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from tfnoisy.datasets import load
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+@pytest.fixture
+def script(run_script):
+    return functools.partial(run_script, "preview_augmentation.py")
 
 
-def script(*flags):
-    return subprocess.run(
-        [sys.executable, ROOT / "bin/preview_augmentation.py", *flags],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-
-
-def test_digits(tmp_path):
+def test_digits(tmp_path, script):
     path = tmp_path / "sheets/views.png"
     result = script(
         "--dataset_name=digits",
@@ -45,7 +38,7 @@ def test_digits(tmp_path):
         assert np.sum(np.all(strong == 128, axis=-1)) >= 2 * 2 * 12 * 12
 
 
-def test_mistakes(tmp_path):
+def test_mistakes(tmp_path, script):
     path = tmp_path / "views.png"
     for flags, message in (
         (["--strong=autoaugmnt"], "no policy 'autoaugmnt'"),

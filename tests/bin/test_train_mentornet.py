@@ -1,33 +1,29 @@
+import functools
 import json
-import pathlib
-import subprocess
-import sys
 
 import pytest
 
 from tfnoisy.methods import curricula
 from tfnoisy.nets import mentornet
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 
-
-def script(*flags):
-    return subprocess.run(
-        [sys.executable, ROOT / "bin/train_mentornet.py", *flags],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-
-
-def succeed(*flags):
-    result = script(*flags)
-    assert result.returncode == 0, result.stderr
-    return result
+@pytest.fixture(scope="module")
+def script(run_script):
+    return functools.partial(run_script, "train_mentornet.py")
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def succeed(script):
+    def run(*flags):
+        result = script(*flags)
+        assert result.returncode == 0, result.stderr
+        return result
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, succeed):
     """Everything at once; returns the folder and what was printed."""
     folder = tmp_path_factory.mktemp("all")
     result = succeed(
@@ -60,7 +56,7 @@ def test_all(run):
     assert "learnt nothing" in result.stderr
 
 
-def test_the_original_command_line_of_the_training(run, tmp_path):
+def test_the_original_command_line_of_the_training(run, tmp_path, succeed):
     # The run's own flag file, less what the other two scripts are for.
     folder, _ = run
     lines = (folder / "model/run.flags").read_text().splitlines()
@@ -79,7 +75,7 @@ def test_the_original_command_line_of_the_training(run, tmp_path):
     ).read_bytes()
 
 
-def test_data_driven(tmp_path):
+def test_data_driven(tmp_path, succeed):
     features = tmp_path / "nl_0.2.csv"
     features.write_text("\n".join(f"{i} 18 {i % 2} 0 {i}.5" for i in range(10)))
     succeed(
@@ -102,7 +98,7 @@ def test_data_driven(tmp_path):
         (["--model_dir={}", "--data_path={}"], "give --action, or just one"),
     ],
 )
-def test_a_mistake_is_one_line(tmp_path, flags, message):
+def test_a_mistake_is_one_line(tmp_path, flags, message, script):
     result = script(*(flag.format(tmp_path) for flag in flags))
     assert result.returncode == 2
     lines = [

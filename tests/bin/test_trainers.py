@@ -20,16 +20,6 @@ def command(script, *flags):
     return [sys.executable, str(ROOT / "bin" / script), *flags]
 
 
-def run(script, *flags, **kwargs):
-    return subprocess.run(
-        command(script, *flags),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        **kwargs,
-    )
-
-
 def small(path, **flags):
     """Flags of a run on a few digits."""
     values = {
@@ -75,9 +65,11 @@ def kill_after(flags, folder, lines):
     assert process.wait() == -signal.SIGKILL
 
 
-def test_a_killed_run_resumes_bit_for_bit(tmp_path):
+def test_a_killed_run_resumes_bit_for_bit(tmp_path, run_script):
     steps = {"max_number_of_steps": 400, "eval_every": 40}
-    done = run("cifar_train_mentormix.py", *small(tmp_path / "whole", **steps))
+    done = run_script(
+        "cifar_train_mentormix.py", *small(tmp_path / "whole", **steps)
+    )
     assert done.returncode == 0, done.stderr
 
     folder = tmp_path / "killed"
@@ -85,7 +77,7 @@ def test_a_killed_run_resumes_bit_for_bit(tmp_path):
     kill_after(flags, folder, 2)
     kill_after(flags, folder, 5)
     assert not (folder / "results.json").exists()
-    done = run("cifar_train_mentormix.py", *flags)
+    done = run_script("cifar_train_mentormix.py", *flags)
     assert done.returncode == 0, done.stderr
 
     expected = saved_variables(tmp_path / "whole")
@@ -129,11 +121,11 @@ def test_who_ends_a_run_loses_nothing(tmp_path, sent):
     assert latest.endswith(f"ckpt-{found[1]}")
 
 
-def test_the_flag_file_of_a_run_reruns_it(tmp_path):
-    done = run("cifar_train_mentornet.py", *small(tmp_path / "first"))
+def test_the_flag_file_of_a_run_reruns_it(tmp_path, run_script):
+    done = run_script("cifar_train_mentornet.py", *small(tmp_path / "first"))
     assert done.returncode == 0, done.stderr
     assert "mentornet: test accuracy" in done.stdout
-    again = run(
+    again = run_script(
         "cifar_train_mentornet.py",
         f"--flagfile={tmp_path / 'first/flags.flags'}",
         f"--train_log_dir={tmp_path / 'second'}",
@@ -158,8 +150,12 @@ def test_the_flag_file_of_a_run_reruns_it(tmp_path):
         (["--flagfile=nowhere.flags"], "nowhere.flags"),
     ],
 )
-def test_a_mistake_is_one_line_and_exit_code_2(tmp_path, flags, words):
-    done = run("cifar_train_mentormix.py", *small(tmp_path / "run"), *flags)
+def test_a_mistake_is_one_line_and_exit_code_2(
+    tmp_path, flags, words, run_script
+):
+    done = run_script(
+        "cifar_train_mentormix.py", *small(tmp_path / "run"), *flags
+    )
     assert done.returncode == 2
     [line] = done.stderr.strip().splitlines()
     assert line.startswith("cifar_train_mentormix.py: ") and words in line
@@ -167,9 +163,9 @@ def test_a_mistake_is_one_line_and_exit_code_2(tmp_path, flags, words):
     assert not (tmp_path / "run").exists()
 
 
-def test_the_originals_flags_are_understood(tmp_path):
+def test_the_originals_flags_are_understood(tmp_path, run_script):
     """Every flag of the original's command line, on digits."""
-    done = run(
+    done = run_script(
         "cifar_train_mentormix.py",
         "--master=",
         "--ps_tasks=0",
@@ -198,7 +194,7 @@ def test_the_originals_flags_are_understood(tmp_path):
         assert f"--{name} has no effect" in done.stderr
 
 
-def test_two_replicas_train_and_resume(tmp_path):
+def test_two_replicas_train_and_resume(tmp_path, run_script):
     flags = small(
         tmp_path,
         strategy="mirrored",
@@ -207,11 +203,13 @@ def test_two_replicas_train_and_resume(tmp_path):
         max_number_of_steps=6,
         eval_every=3,
     )
-    done = run("cifar_train_mentormix.py", *flags)
+    done = run_script("cifar_train_mentormix.py", *flags)
     assert done.returncode == 0, done.stderr
     results = json.loads((tmp_path / "results.json").read_text())
     assert results["batch_size"] == 32
-    done = run("cifar_train_mentormix.py", *flags, "--max_number_of_steps=9")
+    done = run_script(
+        "cifar_train_mentormix.py", *flags, "--max_number_of_steps=9"
+    )
     assert done.returncode == 0, done.stderr
     results = json.loads((tmp_path / "results.json").read_text())
     assert results["steps"] == 9
