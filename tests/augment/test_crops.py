@@ -3,21 +3,11 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tfnoisy import randomness
+import pictures
 from tfnoisy.augment import crops
 
 # The largest draw of `stateless_uniform`.
 ALMOST_ONE = np.float32(1.0 - 2.0**-23)
-
-
-def draws_of(count, columns, seed=0):
-    return randomness.uniform_by_id(seed, "augment", count, columns)
-
-
-def random_images(count, height=8, width=8, channels=3, seed=0):
-    generator = np.random.default_rng(seed)
-    shape = (count, height, width, channels)
-    return generator.integers(0, 256, shape, np.uint8)
 
 
 # Padded crops.
@@ -33,7 +23,7 @@ def test_every_offset_and_flip_is_numpys_crop(shape, mirror):
     padding = 2
     height, width, _ = shape
     draws, expected = [], []
-    image = random_images(1, *shape)[0]
+    image = pictures.random_images(1, *shape)[0]
     for y in range(2 * padding + 1):
         for x in range(2 * padding + 1):
             for flip in (0.0, 0.4999, 0.5, ALMOST_ONE):
@@ -75,7 +65,7 @@ def test_offsets_are_uniform_and_all_reached(padding):
         np.testing.assert_array_equal(np.bincount(offsets), [40] * side)
 
     count = 4000
-    y, x = offsets_of(draws_of(count, 3), padding)
+    y, x = offsets_of(pictures.draws_of(count, 3), padding)
     for offsets in (y, x):
         share = np.bincount(offsets, minlength=side) / count
         spread = np.sqrt((1 - 1 / side) / side / count)
@@ -94,7 +84,7 @@ def test_the_largest_draw_gives_the_last_offset(padding):
 
 
 def test_the_middle():
-    image = random_images(1, 9, 10)
+    image = pictures.random_images(1, 9, 10)
     found = crops.central_crop(tf.constant(image), 7)
     # torchvision's CenterCrop rounds half to even: (10 - 7) / 2 is 2 here.
     np.testing.assert_array_equal(found, image[:, 1:8, 2:9])
@@ -102,7 +92,7 @@ def test_the_middle():
 
 @pytest.mark.parametrize("mirror", [True, False])
 def test_a_crop_from_anywhere(mirror):
-    image = random_images(1, 9, 11)[0]
+    image = pictures.random_images(1, 9, 11)[0]
     draws, expected = [], []
     for y in range(4):
         for x in range(6):
@@ -141,7 +131,7 @@ def windows_by_hand(draws, height, width):
 
 @pytest.mark.parametrize("size", [(64, 64), (40, 90), (90, 40)])
 def test_windows_are_torchvisions(size):
-    draws = draws_of(500, crops.RANDOM_RESIZED_CROP_DRAWS).numpy()
+    draws = pictures.draws_of(500, crops.RANDOM_RESIZED_CROP_DRAWS).numpy()
     draws[:9, :20] = 1.0  # All of the area, but 4:3: none of the ten fits.
     found = np.stack(crops.windows(tf.constant(draws), size), axis=1)
     expected = [windows_by_hand(row, *size) for row in draws]
@@ -159,8 +149,8 @@ def test_windows_are_torchvisions(size):
 def test_a_part_is_resized_as_pillow_does(mirror):
     size, side = (48, 48), 45
     count = 40
-    images = random_images(count, *size)
-    draws = draws_of(count, crops.RANDOM_RESIZED_CROP_DRAWS, seed=3)
+    images = pictures.random_images(count, *size)
+    draws = pictures.draws_of(count, crops.RANDOM_RESIZED_CROP_DRAWS, seed=3)
     found = crops.random_resized_crop(images, draws, side, mirror).numpy()
     assert found.dtype == np.uint8
     flips = 0
@@ -182,7 +172,7 @@ def test_a_part_is_resized_as_pillow_does(mirror):
 
 
 def test_a_whole_image_of_the_same_size_stays():
-    image = random_images(1, 16, 16)
+    image = pictures.random_images(1, 16, 16)
     draws = np.full([1, 23], 0.5, np.float32)
     draws[:, :10] = ALMOST_ONE
     found = crops.random_resized_crop(image, tf.constant(draws), 16)

@@ -2,21 +2,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfnoisy import errors, randomness
+import pictures
+from tfnoisy import errors
 from tfnoisy.augment import crops, standard
 
 # The largest draw of `stateless_uniform`.
 ALMOST_ONE = np.float32(1.0 - 2.0**-23)
-
-
-def draws_of(count, columns, seed=0):
-    return randomness.uniform_by_id(seed, "augment", count, columns)
-
-
-def random_images(count, height=8, width=8, channels=3, seed=0):
-    generator = np.random.default_rng(seed)
-    shape = (count, height, width, channels)
-    return generator.integers(0, 256, shape, np.uint8)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +47,7 @@ def test_without_mirror_nothing_is_flipped(name):
     images = tf.constant(np.broadcast_to(ramp[:, None], shape))
     for mirror, shares in ((False, (1.0, 1.0)), (True, (0.4, 0.6))):
         augmentation = standard.get(name, shape[1:], mirror)
-        draws = draws_of(shape[0], augmentation.num_draws)
+        draws = pictures.draws_of(shape[0], augmentation.num_draws)
         view = augmentation.train(images, draws).numpy()
         rising = view[:, 16, 20, 0] > view[:, 16, 12, 0]
         assert shares[0] <= rising.mean() <= shares[1]
@@ -81,13 +72,13 @@ def adjusted_by_tensorflow(image, draws):
 
 def hard_images():
     """Images that leave [0, 1] between two adjustments, and plain ones."""
-    images = random_images(48, 12, 12)
+    images = pictures.random_images(48, 12, 12)
     images[:8] = 255 * (images[:8] > 127)
     images[8:12], images[12:16] = 0, 255
     images[16:20] = images[16:20, ..., :1]
     images[20:28] //= 8
     images[28:36] = 255 - images[28:36] // 8
-    images[36:] = crops.crop_and_flip(images[36:], draws_of(12, 3), 2)
+    images[36:] = crops.crop_and_flip(images[36:], pictures.draws_of(12, 3), 2)
     return images
 
 
@@ -95,7 +86,7 @@ def hard_images():
 @pytest.mark.parametrize("last", [True, False])
 def test_jitter_is_tensorflows_image_by_image(channels, last):
     images = hard_images()[..., :channels]
-    draws = draws_of(len(images), 8, seed=channels).numpy()
+    draws = pictures.draws_of(len(images), 8, seed=channels).numpy()
     # The ends of the ranges, too.
     draws[::6, 3:7] = ALMOST_ONE
     draws[1::6, 3:7] = 0.0
@@ -111,9 +102,9 @@ def test_jitter_is_tensorflows_image_by_image(channels, last):
 
 
 def test_both_orders_of_the_jitter_occur_and_differ():
-    images = tf.constant(np.repeat(random_images(1), 400, 0))
+    images = tf.constant(np.repeat(pictures.random_images(1), 400, 0))
     draws = np.full((400, 8), 0.9, np.float32)
-    draws[:, 7] = draws_of(400, 8)[:, 7]
+    draws[:, 7] = pictures.draws_of(400, 8)[:, 7]
     views = standard.colour_jitter(images, tf.constant(draws)).numpy()
     first = np.isclose(views, views[0], atol=1e-6).all(axis=(1, 2, 3))
     assert 0.4 < first.mean() < 0.6
@@ -136,9 +127,9 @@ def test_padding_is_jittered_too():
 @pytest.mark.parametrize("name", ["standard", "mentormix", "none"])
 def test_range_of_the_training_views(name, channels):
     # mentormix.md, oracle 19.
-    images = random_images(64, 8, 8, channels)
+    images = pictures.random_images(64, 8, 8, channels)
     augmentation = standard.get(name, images.shape[1:])
-    draws = draws_of(64, augmentation.num_draws)
+    draws = pictures.draws_of(64, augmentation.num_draws)
     view = augmentation.train(tf.constant(images), draws).numpy()
     assert view.dtype == np.float32 and view.shape == images.shape
     assert view.min() == -1.0 and view.max() == 1.0
@@ -156,7 +147,7 @@ def test_evaluation_maps_0_and_255_to_the_ends(name):
 @pytest.mark.parametrize("name", ["mentornet", "mentornet_inception"])
 def test_per_image_standardisation(name):
     # mentormix.md, oracle 19: mean 0 and standard deviation 1.
-    images = random_images(5, 32, 32, 3)
+    images = pictures.random_images(5, 32, 32, 3)
     images[4] = 77  # no deviation to divide by
     augmentation = standard.get(name, images.shape[1:])
     view = augmentation.evaluate(tf.constant(images)).numpy()
@@ -164,15 +155,19 @@ def test_per_image_standardisation(name):
     np.testing.assert_allclose(view[:4].std((1, 2, 3)), 1.0, atol=1e-5)
     np.testing.assert_array_equal(view[4], 0.0)
     # In training the padding takes part in the moments.
-    view = augmentation.train(tf.constant(images), draws_of(5, 3)).numpy()
+    view = augmentation.train(
+        tf.constant(images), pictures.draws_of(5, 3)
+    ).numpy()
     np.testing.assert_allclose(view.mean((1, 2, 3)), 0.0, atol=1e-5)
     np.testing.assert_allclose(view[:4].std((1, 2, 3)), 1.0, atol=1e-5)
 
 
 def test_none_is_the_evaluation_view():
-    images = tf.constant(random_images(3))
+    images = tf.constant(pictures.random_images(3))
     augmentation = standard.get("none", (8, 8, 3))
-    view = augmentation.train(images, draws_of(3, augmentation.num_draws))
+    view = augmentation.train(
+        images, pictures.draws_of(3, augmentation.num_draws)
+    )
     np.testing.assert_array_equal(view, augmentation.evaluate(images))
 
 
@@ -191,7 +186,7 @@ def test_an_unknown_name_is_the_users_mistake():
     ],
 )
 def test_normalised_by_fixed_statistics(name, mean, deviation):
-    images = random_images(6, 32, 32, 3)
+    images = pictures.random_images(6, 32, 32, 3)
     augmentation = standard.get(name, (32, 32, 3))
     view = augmentation.evaluate(tf.constant(images)).numpy()
     expected = (images[..., 0] / 255 - mean) / deviation
@@ -223,10 +218,10 @@ def test_ieg_pads_by_two():
 
 
 def test_every_name_makes_a_view():
-    images = tf.constant(random_images(2))
+    images = tf.constant(pictures.random_images(2))
     for name in standard.names():
         augmentation = standard.get(name, (8, 8, 3))
-        draws = draws_of(2, augmentation.num_draws)
+        draws = pictures.draws_of(2, augmentation.num_draws)
         shape = (2, *augmentation.view_shape)
         assert augmentation.train(images, draws).shape == shape
         assert augmentation.evaluate(images).shape == shape
@@ -235,7 +230,7 @@ def test_every_name_makes_a_view():
 
 
 def test_statistics_say_what_a_value_means():
-    images = random_images(3, 32, 32)
+    images = pictures.random_images(3, 32, 32)
     for name in standard.names():
         augmentation = standard.get(name, (32, 32, 3))
         view = augmentation.evaluate(tf.constant(images)).numpy()
@@ -260,7 +255,7 @@ def test_statistics_say_what_a_value_means():
     ],
 )
 def test_views_of_a_part(name, side, view_side):
-    image = random_images(1, side, side)
+    image = pictures.random_images(1, side, side)
     augmentation = standard.get(name, image.shape[1:])
     assert augmentation.view_shape == (view_side, view_side, 3)
     mean, deviation = map(np.array, augmentation.statistics)
@@ -271,7 +266,7 @@ def test_views_of_a_part(name, side, view_side):
         (middle / 255 - mean) / deviation,
         atol=1e-5,
     )
-    draws = draws_of(1, augmentation.num_draws)
+    draws = pictures.draws_of(1, augmentation.num_draws)
     moved = augmentation.move(tf.constant(image), draws)
     np.testing.assert_allclose(
         augmentation.train(tf.constant(image), draws),

@@ -2,21 +2,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import pictures
 from tfnoisy import errors
 from tfnoisy.datasets import load, streamed
 
 CLOTHES = ["T-Shirt", "Shirt", *(f"Other {k}" for k in range(12))]
-
-
-def save_image(path, value, size=(12, 10)):
-    """Saves a picture of one colour."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", size, (value, 255 - value, 0)).save(path)
-
-
-def write_lines(path, lines):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
 @pytest.fixture
@@ -33,19 +23,19 @@ def clothing(tmp_path):
         for name in ("val", "test", "train")
     }
     for k, path in enumerate(train):
-        save_image(tmp_path / path, 8 * k, size=(10 + k, 30 - k))
+        pictures.save_image(tmp_path / path, 8 * k, size=(10 + k, 30 - k))
     noisy = [f"{path} {k % 14}" for k, path in enumerate(train)]
     truth = []
     for name, paths in clean.items():
-        write_lines(tmp_path / f"clean_{name}_key_list.txt", paths)
+        pictures.write_lines(tmp_path / f"clean_{name}_key_list.txt", paths)
         for k, path in enumerate(paths):
-            save_image(tmp_path / path, 100 + k)
+            pictures.save_image(tmp_path / path, 100 + k)
             noisy.append(f"{path} 0")
             truth.append(f"{path} {k + 5}")
-    write_lines(tmp_path / "noisy_train_key_list.txt", train)
-    write_lines(tmp_path / "noisy_label_kv.txt", reversed(noisy))
-    write_lines(tmp_path / "clean_label_kv.txt", truth)
-    write_lines(tmp_path / "category_names_eng.txt", CLOTHES)
+    pictures.write_lines(tmp_path / "noisy_train_key_list.txt", train)
+    pictures.write_lines(tmp_path / "noisy_label_kv.txt", reversed(noisy))
+    pictures.write_lines(tmp_path / "clean_label_kv.txt", truth)
+    pictures.write_lines(tmp_path / "category_names_eng.txt", CLOTHES)
     return tmp_path
 
 

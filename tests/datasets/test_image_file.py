@@ -5,25 +5,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageOps
 
+import pictures
 from tfnoisy.datasets import image_file
-
-
-def photograph(height, width, channels=3, seed=0):
-    """Waves of several lengths, and noise; uint8 [H, W, C]."""
-    y, x = np.mgrid[:height, :width]
-    waves = [
-        128 + 90 * np.sin(x / (7 + 5 * i) + y / (11 + 3 * i))
-        for i in range(channels)
-    ]
-    noise = np.random.default_rng(seed).normal(0, 25, (height, width, channels))
-    pixels = np.stack(waves, axis=-1) + noise
-    return np.clip(pixels, 0, 255).astype(np.uint8)
-
-
-def file_of(image, kind="PNG", **options):
-    contents = io.BytesIO()
-    image.save(contents, kind, **options)
-    return contents.getvalue()
 
 
 def pillow(contents, mode):
@@ -44,8 +27,8 @@ def pillow(contents, mode):
     ],
 )
 def test_decoding_is_pillows_bit_for_bit(mode, stored, kind, options):
-    image = Image.fromarray(photograph(45, 61)).convert(stored)
-    contents = file_of(image, kind, **options)
+    image = Image.fromarray(pictures.photograph(45, 61)).convert(stored)
+    contents = pictures.file_of(image, kind, **options)
     shape = (45, 61, len(mode))
     decoded = image_file.decode(tf.constant(contents), shape)
     assert decoded.dtype == tf.uint8
@@ -54,8 +37,10 @@ def test_decoding_is_pillows_bit_for_bit(mode, stored, kind, options):
 
 @pytest.mark.parametrize("size", [(100, 80), (33, 31), (20, 24), (300, 200)])
 def test_resizing_is_tensorflows_and_pillows_but_for_rounding(size):
-    image = photograph(*size)
-    found = image_file.decode(file_of(Image.fromarray(image)), (32, 48, 3))
+    image = pictures.photograph(*size)
+    found = image_file.decode(
+        pictures.file_of(Image.fromarray(image)), (32, 48, 3)
+    )
     resized = tf.image.resize(image, [32, 48], antialias=True)
     np.testing.assert_array_equal(found, tf.cast(tf.round(resized), tf.uint8))
     expected = Image.fromarray(image).resize(
@@ -68,9 +53,9 @@ def test_resizing_is_tensorflows_and_pillows_but_for_rounding(size):
 
 @pytest.mark.parametrize("size", [(100, 80), (33, 64), (20, 25)])
 def test_cropping_keeps_proportions_as_pillows_fit(size):
-    image = photograph(*size)
+    image = pictures.photograph(*size)
     found = image_file.decode(
-        file_of(Image.fromarray(image)), (32, 32, 3), crop=True
+        pictures.file_of(Image.fromarray(image)), (32, 32, 3), crop=True
     )
     expected = ImageOps.fit(
         Image.fromarray(image), (32, 32), Image.Resampling.BILINEAR
@@ -80,16 +65,24 @@ def test_cropping_keeps_proportions_as_pillows_fit(size):
 
 
 def test_what_files_begin_with():
-    assert image_file.is_image(file_of(Image.new("L", (2, 2)), "PNG")[:8])
-    assert image_file.is_image(file_of(Image.new("L", (2, 2)), "JPEG")[:8])
-    assert image_file.is_image(file_of(Image.new("P", (2, 2)), "GIF")[:8])
+    assert image_file.is_image(
+        pictures.file_of(Image.new("L", (2, 2)), "PNG")[:8]
+    )
+    assert image_file.is_image(
+        pictures.file_of(Image.new("L", (2, 2)), "JPEG")[:8]
+    )
+    assert image_file.is_image(
+        pictures.file_of(Image.new("P", (2, 2)), "GIF")[:8]
+    )
     for text in (b"", b"<html>", b"RIFF1234"):
         assert not image_file.is_image(text)
 
 
 @pytest.mark.parametrize("kind", ["BMP", "WEBP", "TIFF"])
 def test_other_formats_are_refused(kind):
-    contents = file_of(Image.fromarray(photograph(8, 8)), kind)
+    contents = pictures.file_of(
+        Image.fromarray(pictures.photograph(8, 8)), kind
+    )
     assert not image_file.is_image(contents[:8])
     with pytest.raises(tf.errors.OpError):
         image_file.decode(tf.constant(contents), (4, 4, 3))

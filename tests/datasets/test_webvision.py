@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from PIL import Image
 
+import pictures
 from tfnoisy import errors
 from tfnoisy.datasets import load, streamed
 
@@ -10,17 +10,6 @@ SYNSETS = [
     "n02012849 crane",
     "n03126707 crane",
 ]
-
-
-def save_image(path, value, size=(12, 10)):
-    """Saves a picture of one colour."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", size, (value, 255 - value, 0)).save(path)
-
-
-def write_lines(path, lines):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
 @pytest.fixture
@@ -32,18 +21,18 @@ def webvision(tmp_path):
     google = [(f"google/q{k % 2}/{k}.jpg", k % 3) for k in range(6)]
     flickr = [(f"flickr/q7/{k}.jpg", k) for k in range(3)]
     for path, label in google + flickr:
-        save_image(tmp_path / path, 10 * label, size=(20, 12 + label))
+        pictures.save_image(tmp_path / path, 10 * label, size=(20, 12 + label))
     val = [("v1.jpg", 2), ("v0.jpg", 0)]
     for path, label in val:
-        save_image(tmp_path / "val_images_256" / path, 10 * label)
+        pictures.save_image(tmp_path / "val_images_256" / path, 10 * label)
     for file, rows in (
         ("train_filelist_google.txt", google),
         ("train_filelist_flickr.txt", flickr),
         ("val_filelist.txt", val),
     ):
         lines = [f"{path} {label}" for path, label in rows]
-        write_lines(tmp_path / "info" / file, lines)
-    write_lines(tmp_path / "info" / "synsets.txt", SYNSETS)
+        pictures.write_lines(tmp_path / "info" / file, lines)
+    pictures.write_lines(tmp_path / "info" / "synsets.txt", SYNSETS)
     return tmp_path
 
 
@@ -112,10 +101,10 @@ def test_val(webvision):
 def test_mini_is_the_first_50_classes(webvision):
     """52 classes, an image each, the last class first in the lists."""
     lines = [f"google/q0/{51 - k}.png {51 - k}" for k in range(52)]
-    write_lines(webvision / "info/train_filelist_google.txt", lines)
+    pictures.write_lines(webvision / "info/train_filelist_google.txt", lines)
     (webvision / "info/synsets.txt").unlink()
     for k in range(52):
-        save_image(webvision / f"google/q0/{k}.png", k)
+        pictures.save_image(webvision / f"google/q0/{k}.png", k)
     mini = read(webvision, "train")
     assert mini.given_labels.tolist() == list(range(49, -1, -1))
     assert mini.class_names == tuple(map(str, range(50)))
@@ -136,10 +125,10 @@ def test_imagenet(webvision, folders):
     for label, line in enumerate(SYNSETS):
         folder = folders.format(synset=line[1:9], label=label)
         for k in range(2):
-            save_image(
+            pictures.save_image(
                 webvision / "imagenet/val" / folder / f"{k}.JPEG", 10 * label
             )
-    save_image(webvision / "imagenet/val/n09999999/0.JPEG", 255)
+    pictures.save_image(webvision / "imagenet/val/n09999999/0.JPEG", 255)
     data = read(webvision, "imagenet")
     assert data.clean_labels.tolist() == [0, 0, 1, 1, 2, 2]
     np.testing.assert_array_equal(labels_by_colour(data), data.clean_labels)
@@ -150,7 +139,7 @@ def test_imagenet_lacks_a_class(webvision):
     with pytest.raises(errors.UserError, match="imagenet/val is not a folder"):
         read(webvision, "imagenet")
     for folder in ("n01440764", "2"):
-        save_image(webvision / f"imagenet/val/{folder}/0.jpg", 0)
+        pictures.save_image(webvision / f"imagenet/val/{folder}/0.jpg", 0)
     with pytest.raises(
         errors.UserError,
         match="val: no images of class 1 in n02012849 or 1",
@@ -160,7 +149,7 @@ def test_imagenet_lacks_a_class(webvision):
 
 def test_a_broken_image_of_imagenet(webvision):
     for label in range(3):
-        save_image(webvision / f"imagenet/val/{label}/0.jpg", 0)
+        pictures.save_image(webvision / f"imagenet/val/{label}/0.jpg", 0)
     (webvision / "imagenet/val/1/0.jpg").write_bytes(b"?")
     with pytest.raises(errors.UserError, match="val/1/0.jpg: broken image"):
         read(webvision, "imagenet")

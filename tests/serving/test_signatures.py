@@ -1,33 +1,14 @@
-import io
-
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
 
+import pictures
 from tfnoisy.augment import standard
 from tfnoisy.nets import pair, registry
 from tfnoisy.serving import signatures
 
 CLASSES = ("ant", "bee", "cat", "dog")
-
-
-def photograph(height, width, channels=3, seed=0):
-    """Waves of several lengths, and noise; uint8 [H, W, C]."""
-    y, x = np.mgrid[:height, :width]
-    waves = [
-        128 + 90 * np.sin(x / (7 + 5 * i) + y / (11 + 3 * i))
-        for i in range(channels)
-    ]
-    noise = np.random.default_rng(seed).normal(0, 25, (height, width, channels))
-    pixels = np.stack(waves, axis=-1) + noise
-    return np.clip(pixels, 0, 255).astype(np.uint8)
-
-
-def file_of(image, kind="PNG", **options):
-    contents = io.BytesIO()
-    image.save(contents, kind, **options)
-    return contents.getvalue()
 
 
 def classifier(
@@ -48,7 +29,9 @@ def classifier(
 @pytest.mark.parametrize("augment", standard.names())
 def test_floats_and_bytes_are_seen_alike(tmp_path, augment):
     shape = (32, 32, 3)
-    images = np.stack([photograph(32, 32, seed=seed) for seed in range(2)])
+    images = np.stack(
+        [pictures.photograph(32, 32, seed=seed) for seed in range(2)]
+    )
     images[1] = 77  # No contrast, of which standardisation must not make any.
     served = classifier(tmp_path, shape, augment)
     expected = tf.nn.softmax(
@@ -60,7 +43,7 @@ def test_floats_and_bytes_are_seen_alike(tmp_path, augment):
 
 
 def test_the_answer_names_the_most_likely_classes_in_order(tmp_path):
-    images = np.stack([photograph(8, 8, 1, seed) for seed in range(20)])
+    images = np.stack([pictures.photograph(8, 8, 1, k) for k in range(20)])
     answer = classifier(tmp_path).classify(tf.constant(images))
     probabilities = answer["probabilities"].numpy()
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
@@ -93,8 +76,10 @@ def test_certain_classes_keep_the_order_of_their_logits(tmp_path):
 
 def test_files_are_answered_as_their_pixels(tmp_path):
     served = classifier(tmp_path)
-    images = np.stack([photograph(8, 8, 1, seed) for seed in range(3)])
-    files = [file_of(Image.fromarray(image[..., 0])) for image in images]
+    images = np.stack([pictures.photograph(8, 8, 1, seed) for seed in range(3)])
+    files = [
+        pictures.file_of(Image.fromarray(image[..., 0])) for image in images
+    ]
     expected = served.classify(tf.constant(images))
     answer = served.classify_files(tf.constant(files))
     for name, values in expected.items():
@@ -102,7 +87,7 @@ def test_files_are_answered_as_their_pixels(tmp_path):
 
 
 def test_features_are_what_the_last_layer_sees(tmp_path):
-    images = np.stack([photograph(8, 8, 1, seed) for seed in range(3)])
+    images = np.stack([pictures.photograph(8, 8, 1, seed) for seed in range(3)])
     served = classifier(tmp_path)
     features = served.features(tf.constant(images, tf.float32))["features"]
     assert features.shape == (3, 64)
@@ -119,7 +104,7 @@ def test_a_pair_sums_logits_and_shows_both_features(tmp_path):
         for seed in (1, 2)
     ]
     served = classifier(tmp_path, network=pair.Pair(*networks))
-    images = np.stack([photograph(8, 8, 1, seed) for seed in range(3)])
+    images = np.stack([pictures.photograph(8, 8, 1, seed) for seed in range(3)])
     view = standard.to_unit_range(images)
     logits = networks[0](view) + networks[1](view)
     np.testing.assert_allclose(

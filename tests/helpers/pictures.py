@@ -1,0 +1,51 @@
+"""Pictures, files of them, and draws, for tests of several folders."""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from tfnoisy import randomness
+
+
+def random_images(count, height=8, width=8, channels=3, seed=0):
+    """Pixels without any structure; uint8 [N, H, W, C]."""
+    generator = np.random.default_rng(seed)
+    shape = (count, height, width, channels)
+    return generator.integers(0, 256, shape, np.uint8)
+
+
+def photograph(height, width, channels=3, seed=0):
+    """Waves of several lengths, and noise; uint8 [H, W, C]."""
+    y, x = np.mgrid[:height, :width]
+    waves = [
+        128 + 90 * np.sin(x / (7 + 5 * i) + y / (11 + 3 * i))
+        for i in range(channels)
+    ]
+    noise = np.random.default_rng(seed).normal(0, 25, (height, width, channels))
+    pixels = np.stack(waves, axis=-1) + noise
+    return np.clip(pixels, 0, 255).astype(np.uint8)
+
+
+def file_of(image, kind="PNG", **options):
+    """The bytes of a file of Pillow's image."""
+    contents = io.BytesIO()
+    image.save(contents, kind, **options)
+    return contents.getvalue()
+
+
+def save_image(path, value, size=(12, 10)):
+    """Saves a picture of one colour, whose red value this is."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, (value, 255 - value, 0)).save(path)
+
+
+def write_lines(path, lines):
+    """Writes a file of lists."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def draws_of(count, columns, seed=0):
+    """What the pipeline draws for so many examples, [N, columns]."""
+    return randomness.uniform_by_id(seed, "augment", count, columns)
