@@ -102,8 +102,14 @@ def _mentor(protocol):
 
 
 def _mentornet(protocol):
-    # Without the default's last part, which trains on nothing at all.
-    return [*_mentor(protocol), "--example_dropout_rates=0.5,17,0.05,83"]
+    return [
+        *_mentor(protocol),
+        # Without the default's last part, which trains on nothing at all.
+        "--example_dropout_rates=0.5,17,0.05,83",
+        # As MentorNet DD is trained: of few images whole classes would be
+        # given up before anything is learnt.
+        "--burn_in_epoch=18",
+    ]
 
 
 def _mentormix(protocol):
