@@ -380,39 +380,42 @@ def _example_batches(
     lots = _Lots.of(dataset, seed)
     first_epoch, used_up = divmod(first_batch * batch_size, len(dataset))
 
-    def cut(rest, epoch):
+    def examples_of(epoch):
         rows = tf.range(len(dataset))
         if shuffle:
             rows = lots.shuffled(rows, epoch)
         rows = rows[tf.where(epoch == first_epoch, used_up, 0) :]
-        draws = {
+        return rows, {
             stream: lots.draws(rows, stream, count, epoch)
             for stream, count in num_draws.items()
         }
+
+    def cut(left_over, epoch):
+        """Returns what is left over of this epoch, and the whole batches."""
         examples = tf.nest.map_structure(
-            lambda *parts: tf.concat(parts, 0), rest, (rows, draws)
+            lambda *parts: tf.concat(parts, 0), left_over, examples_of(epoch)
         )
         count = tf.size(examples[0]) // batch_size
-        rest = tf.nest.map_structure(
-            lambda tensor: tensor[count * batch_size :], examples
-        )
-        return rest, tf.nest.map_structure(
-            lambda tensor: tf.reshape(
-                tensor[: count * batch_size],
-                [count, batch_size, *tensor.shape[1:]],
-            ),
-            examples,
+        end = count * batch_size
+
+        def batches(tensor):
+            shape = [count, batch_size, *tensor.shape[1:]]
+            return tf.reshape(tensor[:end], shape)
+
+        return (
+            tf.nest.map_structure(lambda tensor: tensor[end:], examples),
+            tf.nest.map_structure(batches, examples),
         )
 
-    # Of an epoch, for the next one's first batch.  Not `rebatch`, which would
-    # join the two too, but with lines of TensorFlow's about it in the log.
-    none_yet = (
+    nothing = (
         tf.zeros([0], tf.int32),
         {stream: tf.zeros([0, count]) for stream, count in num_draws.items()},
     )
+    # Not `rebatch`, which would join two epochs too, but with lines of
+    # TensorFlow's about it in the log.
     return (
         tf.data.Dataset.range(first_epoch, _ENDLESS)
-        .scan(none_yet, cut)
+        .scan(nothing, cut)
         .flat_map(lambda *batches: tf.data.Dataset.from_tensor_slices(batches))
     )
 
