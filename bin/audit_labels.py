@@ -25,6 +25,7 @@ from tfnoisy.audit import (
     table,
 )
 from tfnoisy.augment import standard
+from tfnoisy.datasets import streamed
 from tfnoisy.training import cross_validate, evaluate_run, run_data
 
 flags.DEFINE_string("run_dir", "", "A run folder: judge by its own evidence.")
@@ -51,7 +52,7 @@ flags.DEFINE_string("dataset_name", None, "digits, folder, or any TFDS set.")
 flags.DEFINE_string("data_dir", "", "As for the trainers.")
 flags.DEFINE_string("labels_csv", "", "As for the trainers.")
 flags.DEFINE_integer("image_size", 0, "As for the trainers.", 0)
-flags.DEFINE_integer("cache_mib", 4096, "As for the trainers.", 0)
+flags.DEFINE_integer("cache_mib", streamed.CACHE_MIB, "As for the trainers.", 0)
 flags.DEFINE_string("train_split", "train", "The examples to audit.")
 flags.DEFINE_string("noise", "none", "As for the trainers, to try the audit.")
 flags.DEFINE_integer("noise_seed", 0, "Seed of the noise.", 0)

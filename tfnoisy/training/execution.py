@@ -24,13 +24,7 @@ def compiled(strategy, train_step, prepare, steps=1, jit_compile=False):
         steps, at most `steps`) to {name: [number of steps]}, the means over
         the replicas.  It raises a `TrainingError` if XLA cannot compile it.
     """
-    replica_step = train_step
-    if jit_compile:
-        by_xla = tf.function(train_step, jit_compile=True)
-
-        def replica_step(batch):
-            return by_xla(prepare(batch))
-
+    replica_step = by_xla(train_step, prepare) if jit_compile else train_step
     names = []
 
     def stacked_logs(batch):
@@ -61,6 +55,17 @@ def compiled(strategy, train_step, prepare, steps=1, jit_compile=False):
             return several_steps(iterator, tf.constant(number))
 
     return execute
+
+
+def by_xla(train_step, prepare):
+    """Returns the step that XLA compiles, but for what it cannot compile.
+
+    Args:
+        train_step: see `compiled`.
+        prepare: likewise.
+    """
+    step = tf.function(train_step, jit_compile=True)
+    return lambda batch: step(prepare(batch))
 
 
 def _by_name(names, logs):

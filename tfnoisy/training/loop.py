@@ -171,10 +171,9 @@ class Loop:
             except streamed.BrokenImages as broken:
                 # The step that it failed in may have counted itself: what is
                 # saved is what was reached before.
-                kept = self.last_checkpoints.latest_checkpoint
                 raise errors.TrainingError(
                     f"{broken}; with these files put right the same command "
-                    f"goes on from {kept or 'the beginning'}"
+                    f"goes on from {self._kept}"
                 ) from None
             except KeyboardInterrupt:
                 raise self._interrupted() from None
@@ -186,13 +185,17 @@ class Loop:
                 raise
         return self._rows
 
+    @property
+    def _kept(self):
+        """What a message calls the point that a run goes on from."""
+        return self.last_checkpoints.latest_checkpoint or "the beginning"
+
     def _interrupted(self):
         if replicas.num_workers(self.strategy) > 1:
             # To save, all of them would have to stop at the same step.
-            kept = self.last_checkpoints.latest_checkpoint
             return errors.Interrupted(
                 "stopped; the same command on all workers goes on from "
-                f"{kept or 'the beginning'}"
+                f"{self._kept}"
             )
         # The step under way has ended: its variables are consistent.
         step = self._step_of_method()

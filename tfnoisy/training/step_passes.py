@@ -24,7 +24,7 @@ from tfnoisy.methods import (
 )
 from tfnoisy.nets import mentornet as mentornet_net
 from tfnoisy.nets import pair, precision, registry
-from tfnoisy.training import loss_scale
+from tfnoisy.training import execution, loss_scale
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,11 +148,7 @@ class Step:
             ]
         step = self.step(method)
         if setting.jit_compile:
-            by_xla = tf.function(step, jit_compile=True)
-
-            def step(batch):
-                return by_xla(method.prepare(batch))
-
+            step = execution.by_xla(step, method.prepare)
         step = tf.function(step, input_signature=signature, jit_compile=False)
         return step, batch
 
