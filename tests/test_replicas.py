@@ -46,21 +46,28 @@ def test_a_pass_keeps_the_order(count, size, two_replicas):
             np.testing.assert_array_equal(found[:, 1], data.ids)
 
 
-def test_one_replica_has_the_data_set_itself(two_replicas):
+def test_batches_are_dealt_in_turn(two_replicas):
     view = standard.get("none", (1, 1, 1))
 
     def batches(context):
         return pipeline.evaluation_batches(
-            numbered(8), view, 4, input_context=context
+            numbered(8), view, 2, input_context=context
         )
 
-    alone = replicas.iterate(tf.distribute.OneDeviceStrategy("/cpu:0"), batches)
-    shared = replicas.iterate(two_replicas, batches)
-    assert isinstance(alone, tf.data.Iterator)
-    assert isinstance(shared, tf.distribute.DistributedIterator)
-    own = two_replicas.experimental_local_results(next(shared)["ids"])
-    for ids in own:
-        np.testing.assert_array_equal(ids, next(alone)["ids"])
+    alone, shared = (
+        replicas.iterate(strategy, batches)
+        for strategy in (
+            tf.distribute.OneDeviceStrategy("/cpu:0"),
+            two_replicas,
+        )
+    )
+    for deal in (replicas.dealt, tf.function(replicas.dealt)):
+        own = two_replicas.experimental_local_results(
+            deal(two_replicas, shared)["ids"]
+        )
+        assert len(own) == 2
+        for ids in own:
+            np.testing.assert_array_equal(ids, next(alone)["ids"])
 
 
 @pytest.mark.parametrize("index", [0, 1])

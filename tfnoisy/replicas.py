@@ -101,21 +101,37 @@ def failing_together(strategy):
 
 
 def iterate(strategy, batches):
-    """Returns an iterator over a data set, dealt out to the replicas.
+    """Returns an iterator over the batches of this worker's replicas.
 
-    One replica has the data set itself: taking down TensorFlow's distributed
-    iterator, whose options cannot be set, waits for its autotuning, which
-    may sleep for as long as it has been running, up to a minute
-    (`pipeline.untuned`).
+    It stays on the host, see `dealt`: taking down an iterator of
+    TensorFlow's for several replicas, whose options cannot be set, waits for
+    its autotuning, which may sleep for as long as it has been running, up to
+    a minute (`pipeline.untuned`), and the methods of two networks take down
+    several in an epoch.
 
     Args:
         strategy: a `tf.distribute.Strategy`.
-        batches: `tf.distribute.InputContext` -> `tf.data.Dataset`, such as
-            `pipeline.evaluation_batches`.
+        batches: `tf.distribute.InputContext` -> endless `tf.data.Dataset`,
+            such as `pipeline.evaluation_batches`.
     """
-    if strategy.num_replicas_in_sync == 1:
-        return iter(batches(tf.distribute.InputContext()))
-    return iter(strategy.distribute_datasets_from_function(batches))
+    context = tf.distribute.InputContext(
+        num_workers(strategy), worker(strategy), strategy.num_replicas_in_sync
+    )
+    return iter(batches(context))
+
+
+def dealt(strategy, iterator):
+    """Returns the next batch of each replica, for `strategy.run`.
+
+    Args:
+        strategy: a `tf.distribute.Strategy`.
+        iterator: see `iterate`; may be an argument of a `tf.function`.
+    """
+    local = strategy.num_replicas_in_sync // num_workers(strategy)
+    batches = [next(iterator) for _ in range(local)]
+    return strategy.experimental_distribute_values_from_function(
+        lambda context: batches[context.replica_id_in_sync_group % local]
+    )
 
 
 class Pass:
@@ -130,7 +146,11 @@ class Pass:
         """
         self._strategy = strategy
         # Traced once, however many passes there are.
-        self._step = tf.function(lambda batch: strategy.run(function, (batch,)))
+        self._step = tf.function(
+            lambda iterator: strategy.run(
+                function, (dealt(strategy, iterator),)
+            )
+        )
 
     def __call__(self, batches, count):
         """Returns the function's values in the order of the data set, [N, ...].
@@ -144,9 +164,7 @@ class Pass:
         batches = iterate(strategy, batches)
         steps, found = [], 0
         while found < count:
-            values = strategy.experimental_local_results(
-                self._step(next(batches))
-            )
+            values = strategy.experimental_local_results(self._step(batches))
             steps.append(values)
             found += strategy.num_replicas_in_sync * len(values[0])
         own = np.array([[v.numpy() for v in values] for values in steps])

@@ -107,9 +107,7 @@ def test_several_steps_a_call_change_nothing(make, tmp_path):
 
 
 def assert_saved_at(training, rows):
-    saved = training.last_checkpoints.checkpoints
-    steps = {int(path.rpartition("-")[2]) for path in saved}
-    assert steps == {row["step"] for row in rows}
+    assert training.checkpoints.steps == [row["step"] for row in rows]
 
 
 def test_calls_end_where_something_is_due(tmp_path):
@@ -209,7 +207,7 @@ def test_a_step_by_xla_is_the_step(method):
             steps=3,
             jit_compile=jit_compile,
         )
-        iterator = iter(strategy.experimental_distribute_dataset(batch))
+        iterator = iter(batch)
         logs = execute(iterator, 3)
         assert logs["loss"].shape == [3]
         results.append([logs["loss"], *values_of(trained)])

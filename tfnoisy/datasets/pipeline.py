@@ -128,7 +128,7 @@ class TrainingData:
                 **{name: tf.gather(v, row) for name, v in values.items()},
             }
 
-        return _mapped(_of_worker(batches, input_context), load, repeat)
+        return _mapped(_of_worker(batches, input_context), load)
 
     def evaluation_batches(self, batch_size, input_context=None):
         """Returns `evaluation_batches` of the training set, given labels."""
@@ -241,7 +241,7 @@ def training_batches(
             batch["probe_labels"] = tf.gather(probe_labels, row)
         return batch
 
-    return _mapped(_of_worker(rows, input_context), load, endless=True)
+    return _mapped(_of_worker(rows, input_context), load)
 
 
 def evaluation_batches(
@@ -292,22 +292,14 @@ def _in_order(tensors, count, batch_size, view, context):
             "mask": mask,
         }
 
-    return _mapped(indices, load, endless=context is not None)
+    return _mapped(indices, load)
 
 
-def _mapped(batches, load, endless):
+def _mapped(batches, load):
     batches = batches.map(
         load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
-    ).prefetch(4)
-    if endless:
-        # Or several workers would ask each other at every step who still has
-        # a batch.
-        batches = batches.apply(
-            tf.data.experimental.assert_cardinality(
-                tf.data.INFINITE_CARDINALITY
-            )
-        )
-    return untuned(batches)
+    )
+    return untuned(batches.prefetch(4))
 
 
 def untuned(batches):

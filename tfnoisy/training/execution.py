@@ -5,7 +5,7 @@ import re
 
 import tensorflow as tf
 
-from tfnoisy import errors
+from tfnoisy import errors, replicas
 
 
 def compiled(strategy, train_step, prepare, steps=1, jit_compile=False):
@@ -20,8 +20,8 @@ def compiled(strategy, train_step, prepare, steps=1, jit_compile=False):
         jit_compile: whether XLA compiles the step.
 
     Returns:
-        A function of (iterator over a distributed data set, int number of
-        steps, at most `steps`) to {name: [number of steps]}, the means over
+        A function of (iterator, see `replicas.iterate`; int number of steps,
+        at most `steps`) to {name: [number of steps]}, the means over
         the replicas.  It raises a `TrainingError` if XLA cannot compile it.
     """
     replica_step = by_xla(train_step, prepare) if jit_compile else train_step
@@ -33,7 +33,7 @@ def compiled(strategy, train_step, prepare, steps=1, jit_compile=False):
         return tf.stack([tf.cast(v, tf.float32) for v in logs.values()])
 
     def one_step(iterator):
-        logs = strategy.run(stacked_logs, (next(iterator),))
+        logs = strategy.run(stacked_logs, (replicas.dealt(strategy, iterator),))
         # Together: workers would have to meet for each of them.
         return strategy.reduce(tf.distribute.ReduceOp.MEAN, logs, axis=None)
 

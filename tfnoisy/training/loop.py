@@ -23,7 +23,7 @@ import tqdm
 from tfnoisy import errors, replicas
 from tfnoisy.datasets import streamed
 from tfnoisy.methods import base
-from tfnoisy.training import execution
+from tfnoisy.training import checkpoints, execution
 
 
 class Means:
@@ -111,7 +111,6 @@ class Loop:
         self.jit_compile = jit_compile
         self.is_chief = replicas.is_chief(strategy)
         self.progress = progress and self.is_chief
-        self.checkpoint = method.checkpoint()
         self._compiled = {}
         self._pending = []
         self._means = Means()
@@ -130,16 +129,10 @@ class Loop:
         """
         if self.is_chief:
             self.folder.path.mkdir(parents=True, exist_ok=True)
-        self.last_checkpoints = tf.train.CheckpointManager(
-            self.checkpoint,
-            str(self.folder.checkpoints),
-            max_to_keep=10,
-            keep_checkpoint_every_n_hours=24,
+        self.checkpoints = checkpoints.Checkpoints(
+            self.method, self.folder, self.strategy
         )
-        self.best_checkpoint = tf.train.CheckpointManager(
-            self.checkpoint, str(self.folder.best), max_to_keep=1
-        )
-        self._restore()
+        self.checkpoints.restore(self.restore_step)
         step = self._step_of_method()
         self._rows = history = self._metrics_until(step)
         self._seconds_before = history[-1]["seconds"] if history else 0.0
@@ -167,7 +160,7 @@ class Loop:
                 if step not in [row["step"] for row in self._rows]:
                     self._evaluate(step, bar)
                 # With what the method decided when no stage was left.
-                self._save(self.last_checkpoints, step)
+                self._save(step)
             except streamed.BrokenImages as broken:
                 # The step that it failed in may have counted itself: what is
                 # saved is what was reached before.
@@ -188,7 +181,7 @@ class Loop:
     @property
     def _kept(self):
         """What a message calls the point that a run goes on from."""
-        return self.last_checkpoints.latest_checkpoint or "the beginning"
+        return self.checkpoints.latest or "the beginning"
 
     def _interrupted(self):
         if replicas.num_workers(self.strategy) > 1:
@@ -199,7 +192,7 @@ class Loop:
             )
         # The step under way has ended: its variables are consistent.
         step = self._step_of_method()
-        self._save(self.last_checkpoints, step)
+        self._save(step)
         return errors.Interrupted(
             f"stopped at step {step}; the same command goes on from there"
         )
@@ -216,74 +209,6 @@ class Loop:
         if not self.is_chief:
             return tf.summary.create_noop_writer()
         return tf.summary.create_file_writer(str(self.folder.tensorboard))
-
-    def _restore(self):
-        """Restores the last checkpoint, if the run has one.
-
-        Raises:
-            UserError: if it is damaged or gone.
-        """
-        with replicas.failing_together(self.strategy):
-            latest = self._checkpoint_to_restore() if self.is_chief else None
-        step = np.int64(-1 if latest is None else _step_of(latest))
-        step = int(replicas.of_chief(self.strategy, step))
-        if step >= 0:
-            with replicas.failing_together(self.strategy):
-                self._restore_from(latest or self._checkpoint_of(step))
-
-    def _checkpoint_of(self, step):
-        """Returns the path of the chief's checkpoint, for another worker."""
-        path = self.folder.checkpoints / f"ckpt-{step}"
-        self.folder.wait_for(f"{path}.index")
-        return str(path)
-
-    def _checkpoint_to_restore(self):
-        """Returns the checkpoint's path, None for a run that has none.
-
-        Raises:
-            UserError: if it is gone.
-        """
-        latest = self.last_checkpoints.latest_checkpoint
-        if self.restore_step:
-            kept = {
-                _step_of(path): path
-                for path in self.last_checkpoints.checkpoints
-            }
-            if self.restore_step not in kept:
-                raise errors.UserError(
-                    f"--restore_step={self.restore_step}: there are "
-                    "checkpoints of "
-                    f"{', '.join(map(str, sorted(kept))) or 'no step'}"
-                )
-            latest = kept[self.restore_step]
-        if latest is None and self.folder.read_metrics():
-            raise errors.UserError(
-                f"{self.folder.checkpoints} has lost its checkpoints, or "
-                "their index, the file `checkpoint`; restore it, or begin "
-                "anew with --overwrite"
-            )
-        return latest
-
-    def _restore_from(self, path):
-        try:
-            self._checkpoint_as(path).restore(path).assert_consumed()
-        except Exception as error:  # TensorFlow raises half a dozen kinds.
-            raise errors.UserError(
-                f"the checkpoint {path} is damaged or of another network; "
-                "begin anew with --overwrite"
-            ) from error
-
-    def _checkpoint_as(self, path):
-        """Returns the method's checkpoint with the groups that this one has.
-
-        Those of runs from before methods kept mean weights lack them: they
-        begin at this step, and nothing else depends on them.
-        """
-        names = [name for name, _ in tf.train.list_variables(path)]
-        saved = any(name.startswith("evidence/") for name in names)
-        if saved or not self.method.evidence_variables:
-            return self.checkpoint
-        return self.method.checkpoint(evidence=False)
 
     def _step_of_method(self):
         return int(base.value_of(self.method.step))
@@ -317,7 +242,7 @@ class Loop:
                 shown = 0.0
             elif time.monotonic() - self._saved > self.save_interval_secs:
                 self._collect()
-                self._save(self.last_checkpoints, step)
+                self._save(step)
             if time.monotonic() - shown > 0.5 or step == last_step:
                 self._show(step, bar)
                 shown = time.monotonic()
@@ -357,13 +282,13 @@ class Loop:
             if "holdout_accuracy" in previous
         ]
         if row.get("holdout_accuracy", -1.0) > max(earlier, default=-1.0):
-            self._save(self.best_checkpoint, step)
+            self.checkpoints.save(step, best=True)
         # The line first: a run killed between the two makes this step, and
         # so this line, again.
         if self.is_chief:
             self.folder.append_metrics(row)
         self._rows.append(row)
-        self._save(self.last_checkpoints, step)
+        self._save(step)
         judged = {k: v for k, v in row.items() if not k.startswith("train_")}
         self._summarise(step, {**logs, **judged})
         self._say(
@@ -438,26 +363,8 @@ class Loop:
             if hasattr(optimizer, name)
         }
 
-    def _save(self, manager, step):
-        """Saves the chief's variables, which are all workers'."""
-        values = [
-            tf.convert_to_tensor(v.value)
-            for v in [*self.method.variables, *self.method.optimizer.variables]
-        ]
-        finite = [
-            tf.reduce_all(tf.math.is_finite(value))
-            for value in values
-            if value.dtype.is_floating
-        ]
-        if not all(finite):
-            raise errors.TrainingError(
-                f"a variable is not finite after step {step}; "
-                f"the last good checkpoint is "
-                f"{manager.latest_checkpoint or 'none, it was too early'}; "
-                "a smaller --learning_rate, with --overwrite, usually helps"
-            )
-        if self.is_chief:
-            manager.save(checkpoint_number=step)
+    def _save(self, step):
+        self.checkpoints.save(step)
         self._saved = time.monotonic()
 
     def _summarise(self, step, values):
@@ -471,7 +378,3 @@ class Loop:
         if self.is_chief:
             with contextlib.suppress(BrokenPipeError):
                 bar.write(line)
-
-
-def _step_of(checkpoint):
-    return int(checkpoint.rpartition("-")[2])
