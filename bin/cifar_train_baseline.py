@@ -6,7 +6,7 @@ The flags of google/mentornet's cifar_train_baseline.py, and more.
 
 from absl import flags
 
-from tfnoisy.bin import common, trainer_flags
+from tfnoisy.bin import common, original_flags, trainer_flags
 from tfnoisy.methods import baseline
 from tfnoisy.training import schedules
 
@@ -18,7 +18,7 @@ trainer_flags.define(
     max_number_of_steps=39000,
     ema_decay=0.0,
 )
-trainer_flags.define_original(num_epochs_per_decay=50)
+original_flags.define(num_epochs_per_decay=50)
 flags.DEFINE_float(
     "mixup_alpha", 0.0, "Beta parameter of plain mixup.", lower_bound=0.0
 )
@@ -33,16 +33,14 @@ def make_method(build, budget):
         mixup_alpha=FLAGS.mixup_alpha,
         **trainer_flags.method_arguments(),
     )
-    rate = trainer_flags.original_schedule(
-        budget, schedules.exponential_integer
-    )
+    rate = original_flags.schedule(budget, schedules.exponential_integer)
     return trainer_flags.compiled(method, rate)
 
 
 def main(_):
     """Trains."""
     name = "mixup" if FLAGS.mixup_alpha else "baseline"
-    trainer_flags.settle_original()
+    original_flags.settle()
     trainer_flags.train(name, make_method)
 
 

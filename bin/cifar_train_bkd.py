@@ -7,7 +7,7 @@ The flags of its training script, and more.
 from absl import flags
 
 from tfnoisy import errors
-from tfnoisy.bin import common, trainer_flags
+from tfnoisy.bin import common, pair_flags, trainer_flags
 from tfnoisy.methods import bkd
 from tfnoisy.training import plot_tipping
 
@@ -29,7 +29,7 @@ for _theirs, _ours in {
     "val_ratio": "holdout",
 }.items():
     trainer_flags.define_alias(_theirs, _ours)
-trainer_flags.define_pair()
+pair_flags.define()
 flags.DEFINE_enum(
     "noise_type",
     None,
@@ -102,7 +102,7 @@ def settle():
     name = FLAGS.dataset_name
     if name == "digits":
         trainer_flags.suit(_SUITS_DIGITS)
-    trainer_flags.settle_pair("bkd")
+    pair_flags.settle("bkd")
 
 
 def most_steps(num_examples, batch_size):
@@ -124,7 +124,7 @@ def make_method(build, budget):
         detached=FLAGS.detached,
         fallback=FLAGS.fallback,
         clean_test_freq=FLAGS.clean_test_freq,
-        **trainer_flags.pair_arguments(build, budget, int(FLAGS.num_epochs)),
+        **pair_flags.arguments(build, budget, int(FLAGS.num_epochs)),
     )
     return trainer_flags.compiled(method, FLAGS.learning_rate)
 

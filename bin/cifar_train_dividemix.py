@@ -7,7 +7,7 @@ Train_webvision.py, and more.
 
 from absl import flags
 
-from tfnoisy.bin import common, trainer_flags
+from tfnoisy.bin import common, pair_flags, trainer_flags
 from tfnoisy.methods import dividemix
 
 trainer_flags.define(
@@ -28,7 +28,7 @@ for _theirs, _ours in {
     "gpuid": "device_id",
 }.items():
     trainer_flags.define_alias(_theirs, _ours)
-trainer_flags.define_pair()
+pair_flags.define()
 flags.DEFINE_enum(
     "noise_mode",
     "sym",
@@ -106,7 +106,7 @@ def settle():
     name = FLAGS.dataset_name
     if name == "digits":
         trainer_flags.suit(_SUITS_DIGITS)
-    trainer_flags.settle_pair("dividemix")
+    pair_flags.settle("dividemix")
     if FLAGS.r is not None:
         trainer_flags.suit({"noise": f"dividemix_{FLAGS.noise_mode}:{FLAGS.r}"})
     if FLAGS.warm_up is None:
@@ -153,9 +153,7 @@ def make_method(build, budget):
         confidence_penalty=FLAGS.confidence_penalty,
         pseudo_label_mode=FLAGS.pseudo_label_mode,
         mix_unlabelled=FLAGS.mix_unlabelled,
-        **trainer_flags.pair_arguments(
-            build, budget, int(FLAGS.num_epochs) + 1
-        ),
+        **pair_flags.arguments(build, budget, int(FLAGS.num_epochs) + 1),
     )
     return trainer_flags.compiled(method, FLAGS.learning_rate)
 

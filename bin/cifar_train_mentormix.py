@@ -6,7 +6,7 @@ The flags of google-research/mentormix's cifar_train_mentormix.py, and more.
 
 from absl import flags
 
-from tfnoisy.bin import common, trainer_flags
+from tfnoisy.bin import common, original_flags, trainer_flags
 from tfnoisy.methods import mentormix
 from tfnoisy.training import schedules
 
@@ -18,8 +18,8 @@ trainer_flags.define(
     max_number_of_steps=100000,
     ema_decay=0.9999,
 )
-trainer_flags.define_original(num_epochs_per_decay=3)
-trainer_flags.define_mentor(example_dropout_rates=["0.0", "100"])
+original_flags.define(num_epochs_per_decay=3)
+original_flags.define_mentor(example_dropout_rates=["0.0", "100"])
 flags.DEFINE_float("mixup_alpha", 8.0, "Beta parameter; 0 for no mixing.")
 flags.DEFINE_boolean(
     "second_reweight", True, "Weigh the mixed losses (then without decay)."
@@ -35,7 +35,7 @@ def make_method(build, budget):
     """Returns the compiled method that the flags describe."""
     method = mentormix.MentorMix(
         build(),
-        trainer_flags.mentor(),
+        original_flags.mentor(),
         num_steps=budget.num_steps,
         num_ids=budget.num_ids,
         loss_p_percentile=FLAGS.loss_p_percentile,
@@ -46,13 +46,13 @@ def make_method(build, budget):
         soft_lambda=FLAGS.soft_lambda,
         **trainer_flags.method_arguments(),
     )
-    rate = trainer_flags.original_schedule(budget, schedules.exponential)
+    rate = original_flags.schedule(budget, schedules.exponential)
     return trainer_flags.compiled(method, rate)
 
 
 def main(_):
     """Trains."""
-    trainer_flags.settle_original()
+    original_flags.settle()
     trainer_flags.train("mentormix", make_method)
 
 

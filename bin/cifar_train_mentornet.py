@@ -11,7 +11,7 @@ import sys
 
 from absl import flags
 
-from tfnoisy.bin import common, trainer_flags
+from tfnoisy.bin import common, original_flags, trainer_flags
 from tfnoisy.methods import mentornet
 from tfnoisy.training import schedules
 
@@ -23,8 +23,8 @@ trainer_flags.define(
     max_number_of_steps=39000,
     ema_decay=0.0,
 )
-trainer_flags.define_original(num_epochs_per_decay=50)
-trainer_flags.define_mentor(
+original_flags.define(num_epochs_per_decay=50)
+original_flags.define_mentor(
     example_dropout_rates=["0.5", "17", "0.05", "78", "1.0", "5"]
 )
 flags.DEFINE_boolean(
@@ -49,7 +49,7 @@ def make_method(build, budget):
     """Returns the compiled method that the flags describe."""
     method = mentornet.MentorNet(
         build(),
-        trainer_flags.mentor(),
+        original_flags.mentor(),
         num_steps=budget.num_steps,
         num_ids=budget.num_ids,
         loss_p_percentile=FLAGS.loss_p_percentile,
@@ -62,9 +62,7 @@ def make_method(build, budget):
     if FLAGS.studentnet == "resnet101" and not FLAGS.lr_drops:
         rate = schedules.mentornet_piecewise()
     else:
-        rate = trainer_flags.original_schedule(
-            budget, schedules.exponential_integer
-        )
+        rate = original_flags.schedule(budget, schedules.exponential_integer)
     return trainer_flags.compiled(method, rate)
 
 
@@ -78,7 +76,7 @@ def main(_):
                     " its learning rate drops at fixed steps; see --lr_drops",
                     file=sys.stderr,
                 )
-    trainer_flags.settle_original()
+    original_flags.settle()
     trainer_flags.train("mentornet", make_method)
 
 

@@ -12,9 +12,9 @@ from absl import flags
 
 from tfnoisy import errors
 from tfnoisy.augment import standard
-from tfnoisy.datasets import streamed, tfds_source
-from tfnoisy.nets import mentornet as mentornet_net
-from tfnoisy.nets import pair, precision
+from tfnoisy.bin import recorded_flags
+from tfnoisy.datasets import streamed
+from tfnoisy.nets import precision
 from tfnoisy.training import (
     distribution,
     experiment,
@@ -37,37 +37,10 @@ _WITHOUT_EFFECT = {
     "--loss_p_percentile",
 }
 
-# Recorded as absolute paths: a run may be looked at from anywhere.
-_PATHS = (
-    "data_dir",
-    "labels_csv",
-    "noise_manifest",
-    "pretrained",
-    "probe_csv",
-    "probe_dir",
-    "trained_mentornet_dir",
-    "train_log_dir",
-)
-
 # TensorFlow's stateless generators take 32 bits.
 _LARGEST_SEED = 2**31 - 1
 
 _aliases = set()
-
-# Not recorded at their defaults: a run from before they were there goes on.
-_SINCE = ("jit_compile", "mixed_precision", "steps_per_execution")
-
-# Flags of this start of the run, not of the run.
-_NOT_RECORDED = {
-    *_WITHOUT_EFFECT,
-    "checkpoint_path",
-    "dataset",
-    "device_id",
-    "mode",
-    "overwrite",
-    "restore_step",
-    "use_ema",
-}
 
 
 def define(
@@ -280,64 +253,6 @@ def define(
     )
 
 
-def define_original(*, num_epochs_per_decay):
-    """Defines what only google-research/mentormix and google/mentornet had."""
-    flags.DEFINE_string("master", None, "Accepted, without effect.")
-    flags.DEFINE_integer("ps_tasks", 0, "Accepted, without effect.")
-    flags.DEFINE_integer("task", 0, "Accepted, without effect.")
-    flags.DEFINE_float(
-        "num_epochs_per_decay",
-        num_epochs_per_decay,
-        "Passes over the data between two drops of the learning rate.",
-        lower_bound=1e-6,
-    )
-
-
-def define_pair():
-    """Defines what the trainers of two networks share."""
-    flags.DEFINE_integer(
-        "lr_drop_epoch",
-        150,
-        "The first epoch of the lower learning rate, unless --lr_drops.",
-        lower_bound=0,
-    )
-
-
-def settle_pair(views):
-    """Sets what the trainers of two networks derive from the data set.
-
-    Args:
-        views: `dividemix` or `bkd`, whose views a data set is trained with if
-            the original had any for it.
-    """
-    name = tfds_source.base_name(FLAGS.dataset_name)
-    augment = f"{views}_{'cifar10' if name == 'cifar10_n' else name}"
-    if augment not in standard.names():
-        augment = "standard"
-    suit({"augment": augment, "weight_decay": 5e-4})
-
-
-def pair_arguments(build, budget, num_epochs):
-    """Returns the arguments that both methods of two networks have.
-
-    Args:
-        build: k -> the k-th network.
-        budget: an `experiment.Budget`.
-        num_epochs: the epochs of the whole training.
-    """
-    drops = [FLAGS.lr_drop_epoch]
-    if FLAGS.lr_drops:
-        drops = schedules.drop_points(_lr_drops(), num_epochs)
-    return {
-        "student": pair.Pair(build(0), build(1)),
-        "num_ids": budget.num_ids,
-        "lr": FLAGS.learning_rate,
-        "lr_drop_epochs": drops,
-        "lr_drop_factor": FLAGS.learning_rate_decay_factor,
-        **method_arguments(),
-    }
-
-
 def define_alias(name, original):
     """Gives a flag the name that another code base has for it.
 
@@ -345,78 +260,6 @@ def define_alias(name, original):
     """
     flags.DEFINE_alias(name, original)
     _aliases.add(name)
-
-
-def define_mentor(*, example_dropout_rates):
-    """Defines the flags of the trainers that have a MentorNet."""
-    flags.DEFINE_string(
-        "trained_mentornet_dir",
-        "",
-        "A MentorNet: TF1 checkpoint prefix or folder, or our own; the "
-        "shipped mentornet_pd if empty.",
-    )
-    flags.DEFINE_enum(
-        "mentornet",
-        "checkpoint",
-        ["checkpoint", "threshold"],
-        "threshold: the analytic form of mentornet_pd.",
-    )
-    flags.DEFINE_list(
-        "example_dropout_rates",
-        example_dropout_rates,
-        "'rate, count, rate, count, ...', counts in percent of training.",
-    )
-    flags.DEFINE_integer(
-        "burn_in_epoch",
-        0,
-        "In percent of training; all weights 1 before.",
-        lower_bound=0,
-    )
-    flags.DEFINE_float(
-        "loss_p_percentile",
-        0.7,
-        "The loss percentile of the curriculum.",
-        lower_bound=0.0,
-        upper_bound=1.0,
-    )
-    flags.DEFINE_string(
-        "loss_p_precentile",
-        None,
-        "Accepted as the original did, without effect: its own scripts "
-        "misspell --loss_p_percentile so.",
-    )
-
-
-def mentor():
-    """Returns the MentorNet that the flags name.
-
-    Raises:
-        UserError: if there is none.
-    """
-    if FLAGS.mentornet == "threshold":
-        return mentornet_net.analytic_pd
-    if FLAGS.trained_mentornet_dir:
-        return mentornet_net.load(FLAGS.trained_mentornet_dir)
-    return mentornet_net.default()
-
-
-def original_schedule(budget, function):
-    """Returns the schedule of the original trainers, unless --lr_drops.
-
-    Args:
-        budget: an `experiment.Budget`.
-        function: `schedules.exponential` or one like it.
-    """
-    return schedule(
-        budget,
-        lambda: function(
-            FLAGS.learning_rate,
-            FLAGS.learning_rate_decay_factor,
-            FLAGS.num_epochs_per_decay,
-            budget.num_examples,
-            budget.batch_size,
-        ),
-    )
 
 
 def schedule(budget, otherwise):
@@ -431,12 +274,12 @@ def schedule(budget, otherwise):
     return schedules.drops(
         FLAGS.learning_rate,
         FLAGS.learning_rate_decay_factor,
-        _lr_drops(),
+        lr_drops(),
         budget.num_steps,
     )
 
 
-def _lr_drops():
+def lr_drops():
     """Returns --lr_drops as numbers.
 
     Raises:
@@ -449,21 +292,6 @@ def _lr_drops():
             f"--lr_drops={','.join(FLAGS.lr_drops)}: fractions of the training "
             "such as 0.5,0.75"
         ) from None
-
-
-def settle_original():
-    """Sets what the original trainers derived from the network.
-
-    The original trained inception without momentum and decay, and
-    google/mentornet padded by 8 pixels where it did so.
-    """
-    inception = FLAGS.studentnet == "inception"
-    if FLAGS.momentum is None:
-        FLAGS.momentum = 0.0 if inception else 0.9
-    if FLAGS.weight_decay is None:
-        FLAGS.weight_decay = 0.0 if inception else 0.0002
-    if inception and FLAGS.augment == "mentornet":
-        FLAGS.augment = "mentornet_inception"
 
 
 def suit(values):
@@ -524,7 +352,7 @@ def train(method, make_method, **values):
         **values,
         "method": method,
         "command": pathlib.Path(sys.argv[0]).name,
-        "flags": _recorded(),
+        "flags": recorded_flags.recorded({*_WITHOUT_EFFECT, *_aliases}),
         "make_method": make_method,
     }
     for name in experiment.Experiment.__dataclass_fields__:
@@ -541,34 +369,3 @@ def train(method, make_method, **values):
         f"{results['best_test_accuracy']:.4f}), in {values['train_log_dir']}"
     )
     return results, run_folder.RunFolder(values["train_log_dir"])
-
-
-def _recorded():
-    """Returns {name: text} of this script's flags, for the run folder."""
-    recorded = {}
-    for module, defined in FLAGS.flags_by_module_dict().items():
-        if module == sys.argv[0] or module.startswith("tfnoisy.bin"):
-            for flag in defined:
-                if flag.name in _aliases | _NOT_RECORDED:
-                    continue
-                if flag.name in _SINCE and flag.value == flag.default:
-                    continue
-                if flag.value is not None:
-                    recorded[flag.name] = _text(flag.value)
-    # Either a path or this word.
-    paths = set(_PATHS)
-    if recorded.get("pretrained") == "imagenet":
-        paths.remove("pretrained")
-    for name in paths:
-        if recorded.get(name):
-            path = pathlib.Path(recorded[name]).expanduser()
-            recorded[name] = str(path.absolute())
-    return dict(sorted(recorded.items()))
-
-
-def _text(value):
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list):
-        return ",".join(str(word).strip() for word in value)
-    return str(value)

@@ -49,10 +49,11 @@ def test_all_have_one_network_and_one_view(name):
 
 @pytest.mark.parametrize("name", protocol_lib.METHODS)
 def test_its_trainer_knows_the_flags(name):
-    defined = "".join(
-        (ROOT / "bin" / file).read_text()
-        for file in (protocol_lib.METHODS[name].script, "trainer_flags.py")
-    )
+    files = [
+        ROOT / "bin" / protocol_lib.METHODS[name].script,
+        *(ROOT / "bin").glob("*_flags.py"),
+    ]
+    defined = "".join(file.read_text() for file in files)
     for word in flags_of(name):
         flag = word.removeprefix("--").partition("=")[0]
         names = {flag, flag.removeprefix("no")}
