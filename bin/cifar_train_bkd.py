@@ -47,6 +47,13 @@ for _group, _alpha in enumerate((0.30, 0.45, 0.55, 0.70), 1):
 flags.DEFINE_integer(
     "clean_test_freq", 10, "Epochs between evaluations.", lower_bound=1
 )
+flags.DEFINE_integer(
+    "tipping_every",
+    1,
+    "Epochs in one value of the tipping curve; more where an epoch has far "
+    "fewer steps than the original's 352.",
+    lower_bound=1,
+)
 flags.DEFINE_enum(
     "otsu", "released", ["released", "textbook"], "How agreements are split."
 )
@@ -123,6 +130,7 @@ def make_method(build, budget):
         otsu=FLAGS.otsu,
         detached=FLAGS.detached,
         fallback=FLAGS.fallback,
+        tipping_every=FLAGS.tipping_every,
         clean_test_freq=FLAGS.clean_test_freq,
         **pair_flags.arguments(build, budget, int(FLAGS.num_epochs)),
     )

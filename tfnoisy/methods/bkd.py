@@ -99,6 +99,7 @@ class BKD(base.Method):
         otsu="released",
         detached=False,
         fallback=True,
+        tipping_every=1,
         clean_test_freq=10,
         weight_decay=5e-4,
         **kwargs,
@@ -121,6 +122,9 @@ class BKD(base.Method):
             detached: no gradient into the complementary loss's z_T nor into
                 the targets' p_S.
             fallback: judge the labels even without a tipping point.
+            tipping_every: passes over the data that make one epoch of the
+                tipping curve; 1 in the original, of 352 steps.  The mean
+                of fewer steps may have a peak by chance.
             clean_test_freq: epochs between evaluations, of which one follows
                 the first epoch and one the last.
             weight_decay: the factor of sum(w^2) / 2 over all trainables.
@@ -141,7 +145,11 @@ class BKD(base.Method):
                 raise errors.UserError(
                     f"--alpha{group}={alpha} must be between 0 and 1"
                 )
-        counts = {"n_epoch": n_epoch, "clean_test_freq": clean_test_freq}
+        counts = {
+            "n_epoch": n_epoch,
+            "tipping_every": tipping_every,
+            "clean_test_freq": clean_test_freq,
+        }
         for name, value in counts.items():
             if value < 1:
                 raise errors.UserError(f"--{name}={value} must be at least 1")
@@ -152,8 +160,12 @@ class BKD(base.Method):
         self.alphas = tuple(alphas)
         self.detached = detached
         self.clean_test_freq = clean_test_freq
+        self.tipping_every = tipping_every
         self.tipping_point = tipping.TippingPoint(
-            num_ids, n_epoch, otsu=otsu, fallback=fallback
+            num_ids,
+            max(1, n_epoch // tipping_every),
+            otsu=otsu,
+            fallback=fallback,
         )
         self._judge = replicas.Pass(
             self.distribute_strategy, self._judged_agreements
@@ -176,7 +188,8 @@ class BKD(base.Method):
         num_replicas = self.distribute_strategy.num_replicas_in_sync
         steps = -(-len(data.dataset) // (data.batch_size * num_replicas))
         epoch = step // steps
-        if base.value_of(self.tipping_point.epochs) < epoch:
+        ended = epoch // self.tipping_every
+        if base.value_of(self.tipping_point.epochs) < ended:
             self.tipping_point.end_epoch(
                 data.dataset.ids, lambda: self._judge_all(data, epoch - 1)
             )
