@@ -152,6 +152,8 @@ def draw_tipping_curve(results, folder):
             folder.tipping,
             tipping["epoch"],
             tipping["judged_epoch"],
+            # Runs from before it could be said have no word of it.
+            every=tipping.get("every", 1),
         )
 
 

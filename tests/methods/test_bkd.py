@@ -333,11 +333,9 @@ class Scripted(bkd.BKD):
 
     def stage(self, step, data, num_steps):
         point = self.tipping_point
-        recorded = base.value_of(point.recorded)
-        if self.script and recorded[:, 1].sum() == len(data.dataset):
-            point.confidence.assign(
-                self.script[int(point.epochs)] * len(data.dataset)
-            )
+        count = base.value_of(point.recorded)[:, 1].sum()
+        if self.script and count == self.tipping_every * len(data.dataset):
+            point.confidence.assign(self.script[int(point.epochs)] * count)
         return super().stage(step, data, num_steps)
 
 
@@ -481,6 +479,31 @@ def test_the_tipping_epoch_decides():
     np.testing.assert_array_equal(evidence["ids"], np.sort(ids))
     np.testing.assert_array_equal(
         evidence["agreement"], method.judgements[3][np.argsort(ids)]
+    )
+
+
+def test_an_epoch_of_the_curve_may_be_several_passes():
+    data = data_of()
+    kwargs = {"n_epoch": 15, "tipping_every": 2, "clean_test_freq": 100}
+    method = compiled(Remembering, **kwargs)
+    seen = []
+
+    def on_epoch(stage):
+        point = method.tipping_point
+        seen.append((base.value_of(point.recorded), bool(np.any(point.groups))))
+
+    train(method, data, on_epoch=on_epoch)
+    # Decided after the sixth pair of passes; the last pass is without a pair.
+    np.testing.assert_allclose(method.tipping_point.curve(), PEAK_AT_3[:7])
+    assert [grouped for _, grouped in seen] == 12 * [False] + 3 * [True]
+    ids = data.dataset.ids
+    counts = [set(recorded[ids, 1]) for recorded, _ in seen]
+    assert counts == 7 * [{0.0}, {1.0}] + [{0.0}]
+    assert sorted(method.judgements) == [1, 3, 5, 7, 9]
+    assert int(method.tipping_point.epoch) == 3
+    assert method.findings()["tipping"]["every"] == 2
+    np.testing.assert_array_equal(
+        method.evidence()["agreement"], method.judgements[7][np.argsort(ids)]
     )
 
 
@@ -674,6 +697,7 @@ def test_defaults_are_the_originals():
     assert method.lr_drop_epochs == (150,) and method.lr_drop_factor == 0.1
     assert method.weight_decay == 5e-4 and method.clean_test_freq == 10
     assert method.tipping_point.otsu == "released" and not method.detached
+    assert method.tipping_every == 1
     assert method.evaluated_weights == "raw"
 
 
@@ -683,6 +707,7 @@ def test_defaults_are_the_originals():
         ({"alpha3": 1.5}, "--alpha3=1.5 must be between 0 and 1"),
         ({"n_epoch": 0}, "--n_epoch=0 must be at least 1"),
         ({"clean_test_freq": 0}, "--clean_test_freq=0"),
+        ({"tipping_every": 0}, "--tipping_every=0 must be at least 1"),
         ({"otsu": "none"}, "--otsu=none: there are released, textbook"),
     ],
 )

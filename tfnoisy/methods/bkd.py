@@ -267,8 +267,14 @@ class BKD(base.Method):
         }
 
     def findings(self):
-        """Returns the tipping curve, see `tipping.TippingPoint`."""
-        return self.tipping_point.findings()
+        """Returns the tipping curve, see `tipping.TippingPoint`, and its step.
+
+        Returns:
+            {tipping: {...; every: the passes over the data in each value}}.
+        """
+        found = self.tipping_point.findings()
+        found["tipping"]["every"] = self.tipping_every
+        return found
 
     def evidence(self):
         """Returns what is said of the labels, see `tipping.TippingPoint`."""

@@ -14,7 +14,7 @@ from tfnoisy import errors, output_file
 _ZOOM = 4
 
 
-def plot(confidences, path, tipping_epoch=None, judged_epoch=None):
+def plot(confidences, path, tipping_epoch=None, judged_epoch=None, *, every=1):
     """Draws the student's confidence over the epochs, writes a PNG.
 
     Args:
@@ -24,6 +24,7 @@ def plot(confidences, path, tipping_epoch=None, judged_epoch=None):
         tipping_epoch: e*, marked on the curve; None if it was not found.
         judged_epoch: the epoch that labels were judged by without one; None
             if they were not.
+        every: passes over the data that make an epoch of the curve.
 
     Returns:
         The path of the PNG.
@@ -52,16 +53,16 @@ def plot(confidences, path, tipping_epoch=None, judged_epoch=None):
     )
     canvas = matplotlib.backends.backend_agg.FigureCanvasAgg(figure)
     for axis, end in zip(figure.subplots(1, len(ends), squeeze=False)[0], ends):
-        _draw(axis, m[:end], tipping_epoch, marked)
+        _draw(axis, m[:end], tipping_epoch, marked, every)
     picture = io.BytesIO()
     canvas.print_png(picture)
     output_file.write(path, picture.getvalue())
     return pathlib.Path(path)
 
 
-def _draw(axis, m, tipping_epoch, marked):
+def _draw(axis, m, tipping_epoch, marked, every):
     axis.plot(m, color="tab:blue", marker="." if len(m) <= 60 else None)
-    axis.set_xlabel("epoch")
+    axis.set_xlabel("epoch" if every == 1 else f"epoch of {every} passes")
     axis.set_ylabel("student's mean confidence, m")
     axis.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
     # Room for a curve of a single epoch.
