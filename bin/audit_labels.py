@@ -26,6 +26,7 @@ from tfnoisy.audit import (
 )
 from tfnoisy.augment import standard
 from tfnoisy.datasets import streamed
+from tfnoisy.nets import precision
 from tfnoisy.training import cross_validate, evaluate_run, run_data
 
 flags.DEFINE_string("run_dir", "", "A run folder: judge by its own evidence.")
@@ -63,6 +64,12 @@ flags.DEFINE_string("augment", "standard", "crossval: the training view.")
 flags.DEFINE_float("num_epochs", 20.0, "crossval: passes over the data.", 0.1)
 flags.DEFINE_integer("batch_size", 128, "crossval: examples per step.", 1)
 flags.DEFINE_float("learning_rate", 0.05, "crossval: the first.", 0.0)
+flags.DEFINE_enum(
+    "mixed_precision",
+    "none",
+    precision.NAMES,
+    "crossval: what networks are trained in; they predict in float32.",
+)
 flags.DEFINE_integer("seed", 0, "crossval: of everything but the noise.", 0)
 
 FLAGS = flags.FLAGS
@@ -159,6 +166,7 @@ def from_predictions(method, output):
             num_epochs=FLAGS.num_epochs,
             batch_size=FLAGS.batch_size,
             learning_rate=FLAGS.learning_rate,
+            mixed_precision=FLAGS.mixed_precision,
             seed=FLAGS.seed,
         )
         np.savez_compressed(

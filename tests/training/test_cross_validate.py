@@ -58,6 +58,10 @@ def test_predictions_are_out_of_sample(tmp_path):
     before = (tmp_path / "fold-0/metrics.jsonl").read_text()
     np.testing.assert_array_equal(predict(data, tmp_path), probs)
     assert (tmp_path / "fold-0/metrics.jsonl").read_text() == before
+    # In half precision almost the same.
+    half = predict(data, tmp_path / "half", mixed_precision="bfloat16")
+    assert np.abs(half - probs).max() > 0
+    assert np.mean(half.argmax(1) == probs.argmax(1)) > 0.9
 
 
 def test_networks_for_views_of_a_part(tmp_path):

@@ -10,12 +10,12 @@ import tensorflow as tf
 from tfnoisy import errors
 from tfnoisy.datasets import pipeline
 from tfnoisy.methods import baseline
-from tfnoisy.nets import registry
+from tfnoisy.nets import precision, registry
 from tfnoisy.training import (
     distribution,
     evaluation,
     loop,
-    optimizer,
+    loss_scale,
     restart_schedules,
     run_data,
     run_folder,
@@ -56,6 +56,7 @@ def pred_probs(
     batch_size=128,
     learning_rate=0.05,
     weight_decay=5e-4,
+    mixed_precision="none",
     seed=0,
 ):
     """Trains a network for each fold and predicts the fold by it.
@@ -73,6 +74,8 @@ def pred_probs(
         batch_size: examples per step.
         learning_rate: the first one.
         weight_decay: of the kernels.
+        mixed_precision: one of `nets.precision.NAMES`; predictions are in
+            float32.
         seed: of folds, weights, order and views.
 
     Returns:
@@ -84,6 +87,7 @@ def pred_probs(
     """
     fold = folds_of(dataset, folds, seed)
     strategy = distribution.make_strategy("one_device")
+    momentum = loss_scale.momentum_for(mixed_precision)
     found = np.empty([len(dataset), dataset.num_classes], np.float32)
     for number in range(folds):
         path = run_folder.RunFolder(folder / f"fold-{number}")
@@ -91,6 +95,7 @@ def pred_probs(
             studentnet,
             dataset.num_classes,
             augmentation.view_shape,
+            dtype=precision.policy(mixed_precision),
             seed=seed + number,
         )
         method = baseline.Baseline(
@@ -102,7 +107,7 @@ def pred_probs(
         )
         steps = max(1, run_data.steps_of(num_epochs, len(rest), batch_size))
         rate = restart_schedules.cosine_one(learning_rate, steps)
-        method.compile(optimizer.TF1Momentum(rate))
+        method.compile(momentum(rate, 0.9))
         loop.Loop(
             method,
             pipeline.TrainingData(
