@@ -61,7 +61,7 @@ def gathered(strategy, value):
         speaks = context.replica_id_in_sync_group % local == 0
         return tf.where(speaks, rows, tf.zeros_like(rows))
 
-    @tf.function
+    @tf.function(autograph=False)
     def total(rows):
         return strategy.reduce(
             tf.distribute.ReduceOp.SUM,
@@ -149,7 +149,8 @@ class Pass:
         self._step = tf.function(
             lambda iterator: strategy.run(
                 function, (dealt(strategy, iterator),)
-            )
+            ),
+            autograph=False,
         )
 
     def __call__(self, batches, count):

@@ -17,6 +17,9 @@ from tfnoisy.augment import standard
 from tfnoisy.datasets import dataset as dataset_lib
 from tfnoisy.datasets import streamed
 
+# AutoGraph has nothing to translate here, and takes seconds for it.
+_as_is = tf.autograph.experimental.do_not_convert
+
 _ENDLESS = np.iinfo(np.int32).max
 
 
@@ -111,7 +114,7 @@ class TrainingData:
             draws = lots.draws(order, "augment", drawn, *counters, k)
             return _one_element((order, draws)).rebatch(batch_size)
 
-        batches = passes.flat_map(one_pass)
+        batches = passes.flat_map(_as_is(one_pass))
         read, labels, ids = self._on_host
         values = _constants(values or {})
 
@@ -297,7 +300,7 @@ def _in_order(tensors, count, batch_size, view, context):
 
 def _mapped(batches, load):
     batches = batches.map(
-        load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        _as_is(load), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
     )
     return untuned(batches.prefetch(4))
 
@@ -407,8 +410,10 @@ def _example_batches(
     # TensorFlow's about it in the log.
     return (
         tf.data.Dataset.range(first_epoch, _ENDLESS)
-        .scan(nothing, cut)
-        .flat_map(lambda *batches: tf.data.Dataset.from_tensor_slices(batches))
+        .scan(nothing, _as_is(cut))
+        .flat_map(
+            _as_is(lambda *batches: tf.data.Dataset.from_tensor_slices(batches))
+        )
     )
 
 
@@ -434,4 +439,8 @@ def _of_worker(batches, context):
     def is_mine(index, _):
         return (index // local) % workers == context.input_pipeline_id
 
-    return batches.enumerate().filter(is_mine).map(lambda _, batch: batch)
+    return (
+        batches.enumerate()
+        .filter(_as_is(is_mine))
+        .map(_as_is(lambda _, batch: batch))
+    )

@@ -133,7 +133,9 @@ class StreamedImages:
                 tf.data.Dataset.from_tensor_slices(rows)
                 .batch(self._chunk)
                 .map(
-                    self._source.reader(),
+                    tf.autograph.experimental.do_not_convert(
+                        self._source.reader()
+                    ),
                     num_parallel_calls=tf.data.AUTOTUNE,
                     deterministic=True,
                 )
@@ -153,6 +155,7 @@ class StreamedImages:
         read = tf.function(
             self._source.reader(),
             input_signature=[tf.TensorSpec([None], tf.int64)],
+            autograph=False,
         )
 
         def try_row(row):

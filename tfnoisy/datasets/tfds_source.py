@@ -291,6 +291,7 @@ def _read_columns(builder, rows, wanted, image_size=None):
         decoders=tfds.decode.PartialDecoding(dict.fromkeys(wanted, True)),
     )
 
+    @tf.autograph.experimental.do_not_convert
     def resize(example):
         if "image" in example:
             example["image"] = arrays.resize(example["image"], image_size)

@@ -197,7 +197,11 @@ def _records(files, start, stop, parse):
     return (
         records.skip(start)
         .take(stop - start)
-        .map(parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        .map(
+            tf.autograph.experimental.do_not_convert(parse),
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
+        )
     )
 
 

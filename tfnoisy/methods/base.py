@@ -38,7 +38,8 @@ class Method(keras.Model):
     A subclass is one file that reads like its paper.  Its `train_step` is
     written for one replica and takes a batch {images, labels, ids}, or any
     (images, labels) pair; the same step serves `fit` and the scripts' loop
-    (`tfnoisy.training.loop`).
+    (`tfnoisy.training.loop`).  The loop calls it without AutoGraph: what hangs
+    on a tensor's value is said by `tf.cond` or `tf.where`, not by `if`.
 
     The student may compute in half precision (`nets.precision`), with an
     optimiser that scales the loss where that is float16; all that a method

@@ -206,7 +206,7 @@ def _time_steps(timed, record):
         timed: a `_Timer`.
         record: ids, int64 [B] -> what a step does with them.
     """
-    step = tf.function(record)
+    step = tf.function(record, autograph=False)
     batches = [
         tf.range(_BATCH_SIZE, dtype=tf.int64) + n for n in range(_STEPS + 1)
     ]

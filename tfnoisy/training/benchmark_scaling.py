@@ -186,7 +186,7 @@ def run_steps(name, method, described, repeats):
     )
     train_step = step.step(model)
 
-    @tf.function
+    @tf.function(autograph=False)
     def one_step(batch):
         losses = strategy.run(lambda b: train_step(b)["loss"], (batch,))
         return strategy.reduce(tf.distribute.ReduceOp.MEAN, losses, axis=None)

@@ -37,15 +37,23 @@ def compiled(strategy, train_step, prepare, steps=1, jit_compile=False):
         # Together: workers would have to meet for each of them.
         return strategy.reduce(tf.distribute.ReduceOp.MEAN, logs, axis=None)
 
-    @tf.function(jit_compile=False)
+    # AutoGraph would translate every function that a step calls, which takes
+    # as long as the tracing, and has nothing to translate.
+    @tf.function(jit_compile=False, autograph=False)
     def single_step(iterator):
         return _by_name(names, one_step(iterator)[None])
 
-    @tf.function(jit_compile=False)
+    @tf.function(jit_compile=False, autograph=False)
     def several_steps(iterator, number):
-        logs = tf.TensorArray(tf.float32, number)
-        for index in tf.range(number):
-            logs = logs.write(index, one_step(iterator))
+        _, logs = tf.while_loop(
+            lambda index, _: index < number,
+            lambda index, logs: (
+                index + 1,
+                logs.write(index, one_step(iterator)),
+            ),
+            (0, tf.TensorArray(tf.float32, number)),
+            parallel_iterations=1,
+        )
         return _by_name(names, logs.stack())
 
     def execute(iterator, number):
@@ -64,7 +72,7 @@ def by_xla(train_step, prepare):
         train_step: see `compiled`.
         prepare: likewise.
     """
-    step = tf.function(train_step, jit_compile=True)
+    step = tf.function(train_step, jit_compile=True, autograph=False)
     return lambda batch: step(prepare(batch))
 
 

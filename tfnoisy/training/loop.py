@@ -332,7 +332,7 @@ class Loop:
         for step, logs in self._pending_steps():
             loss = float(logs["loss"])
             if not math.isfinite(loss):
-                kept = self.last_checkpoints.latest_checkpoint
+                kept = self.checkpoints.latest
                 raise errors.TrainingError(
                     f"the loss of step {step} is {loss}; the last good "
                     f"checkpoint is {kept or 'none, it was too early'}; a "

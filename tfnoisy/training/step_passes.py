@@ -149,7 +149,12 @@ class Step:
         step = self.step(method)
         if setting.jit_compile:
             step = execution.by_xla(step, method.prepare)
-        step = tf.function(step, input_signature=signature, jit_compile=False)
+        step = tf.function(
+            step,
+            input_signature=signature,
+            jit_compile=False,
+            autograph=False,
+        )
         return step, batch
 
 
@@ -246,7 +251,10 @@ def pieces(step, setting):
 
     def of(function, argument):
         return functools.partial(
-            tf.function(function, jit_compile=setting.jit_compile), argument
+            tf.function(
+                function, jit_compile=setting.jit_compile, autograph=False
+            ),
+            argument,
         )
 
     def several(count):
