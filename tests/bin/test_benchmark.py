@@ -18,7 +18,7 @@ def test_a_line_for_each_method(run):
         "--suite=step",
         "--method=mentormix",
         "--method=mentornet",
-        "--studentnet=cifar_resnet20",
+        "--studentnet=small_cnn",
         "--batch_size=2",
         "--repeats=2",
     )

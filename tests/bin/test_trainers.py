@@ -66,7 +66,7 @@ def kill_after(flags, folder, lines):
 
 
 def test_a_killed_run_resumes_bit_for_bit(tmp_path, run_script):
-    steps = {"max_number_of_steps": 400, "eval_every": 40}
+    steps = {"max_number_of_steps": 150, "eval_every": 15}
     done = run_script(
         "cifar_train_mentormix.py", *small(tmp_path / "whole", **steps)
     )
@@ -92,7 +92,7 @@ def test_a_killed_run_resumes_bit_for_bit(tmp_path, run_script):
     assert results[0]["test"] == results[1]["test"]
     lines = (folder / "metrics.jsonl").read_text().splitlines()
     steps = [json.loads(line)["step"] for line in lines]
-    assert steps == list(range(40, 401, 40))
+    assert steps == list(range(15, 151, 15))
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
