@@ -8,7 +8,7 @@ from absl import flags
 
 from tfnoisy import errors
 from tfnoisy.bin import common, pair_flags, trainer_flags
-from tfnoisy.methods import bkd
+from tfnoisy.methods import bkd, tipping
 from tfnoisy.training import plot_tipping
 
 trainer_flags.define(
@@ -49,9 +49,9 @@ flags.DEFINE_integer(
 )
 flags.DEFINE_integer(
     "tipping_every",
-    1,
-    "Epochs in one value of the tipping curve; more where an epoch has far "
-    "fewer steps than the original's 352.",
+    None,
+    "Epochs in one value of the tipping curve, as the mean of few steps peaks "
+    "by chance; if unset as many as make 200 steps (the original's has 352).",
     lower_bound=1,
 )
 flags.DEFINE_enum(
@@ -86,6 +86,7 @@ _SUITS_DIGITS = {
     "lr_drop_epoch": 45,
     "batch_size": 32,
     "clean_test_freq": 5,
+    "tipping_every": 1,
     "holdout": 0.0,
 }
 
@@ -121,6 +122,7 @@ def most_steps(num_examples, batch_size):
 
 def make_method(build, budget):
     """Returns the compiled method that the flags describe."""
+    steps = -(-budget.num_examples // budget.batch_size)
     method = bkd.BKD(
         n_epoch=int(FLAGS.num_epochs),
         alpha1=FLAGS.alpha1,
@@ -130,7 +132,7 @@ def make_method(build, budget):
         otsu=FLAGS.otsu,
         detached=FLAGS.detached,
         fallback=FLAGS.fallback,
-        tipping_every=FLAGS.tipping_every,
+        tipping_every=FLAGS.tipping_every or tipping.passes_of(steps),
         clean_test_freq=FLAGS.clean_test_freq,
         **pair_flags.arguments(build, budget, int(FLAGS.num_epochs)),
     )
@@ -145,15 +147,15 @@ def draw_tipping_curve(results, folder):
             the same picture as it did when it ended.
         folder: its `run_folder.RunFolder`.
     """
-    tipping = results.get("tipping")
-    if tipping and tipping["confidence"]:
+    found = results.get("tipping")
+    if found and found["confidence"]:
         plot_tipping.plot(
-            tipping["confidence"],
+            found["confidence"],
             folder.tipping,
-            tipping["epoch"],
-            tipping["judged_epoch"],
+            found["epoch"],
+            found["judged_epoch"],
             # Runs from before it could be said have no word of it.
-            every=tipping.get("every", 1),
+            every=found.get("every", 1),
         )
 
 

@@ -20,12 +20,7 @@ _PATHS = (
 )
 
 # Not recorded at their defaults: a run from before they were there goes on.
-_SINCE = (
-    "jit_compile",
-    "mixed_precision",
-    "steps_per_execution",
-    "tipping_every",
-)
+_SINCE = ("jit_compile", "mixed_precision", "steps_per_execution")
 
 # Flags of this start of the run, not of the run.
 _OF_THIS_START = {

@@ -215,3 +215,10 @@ def test_all_of_it_is_variables():
 def test_an_unknown_criterion():
     with pytest.raises(errors.UserError, match="--otsu=none"):
         tipping.TippingPoint(NUM_IDS, 8, otsu="none")
+
+
+@pytest.mark.parametrize(
+    "steps, passes", [(352, 1), (200, 1), (199, 2), (40, 5), (1, 200)]
+)
+def test_a_value_is_of_two_hundred_steps(steps, passes):
+    assert tipping.passes_of(steps) == passes
