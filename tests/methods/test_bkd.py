@@ -333,7 +333,7 @@ class Scripted(bkd.BKD):
 
     def stage(self, step, data, num_steps):
         point = self.tipping_point
-        count = base.value_of(point.recorded)[:, 1].sum()
+        count = int(base.value_of(point.recorded)[:, 1].sum())
         if self.script and count == self.tipping_every * len(data.dataset):
             point.confidence.assign(self.script[int(point.epochs)] * count)
         return super().stage(step, data, num_steps)
