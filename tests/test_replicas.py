@@ -61,6 +61,8 @@ def test_batches_are_dealt_in_turn(two_replicas):
             two_replicas,
         )
     )
+    # Not TensorFlow's for replicas, which waits when it is taken down.
+    assert isinstance(shared, tf.data.Iterator)
     for deal in (replicas.dealt, tf.function(replicas.dealt)):
         own = two_replicas.experimental_local_results(
             deal(two_replicas, shared)["ids"]
