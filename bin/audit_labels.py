@@ -11,23 +11,24 @@ import pathlib
 import numpy as np
 from absl import flags
 
-from tfnoisy.bin import common  # First: it keeps TensorFlow quiet.
+from tfnoisy.cli import common  # First: it keeps TensorFlow quiet.
 
 # isort: split
-from tfnoisy import errors
+from tfnoisy import errors, metrics
 from tfnoisy.audit import (
-    detection,
-    evidence,
-    method_evidence,
+    cross_validate,
+    from_evidence,
+    label_quality,
     pred_probs,
     report,
     scores,
     table,
 )
 from tfnoisy.augment import standard
-from tfnoisy.datasets import streamed
+from tfnoisy.datasets.images import streamed
 from tfnoisy.nets import precision
-from tfnoisy.training import cross_validate, evaluate_run, run_data
+from tfnoisy.runs import data as run_data
+from tfnoisy.training import evaluate_run
 
 flags.DEFINE_string("run_dir", "", "A run folder: judge by its own evidence.")
 flags.DEFINE_enum(
@@ -129,7 +130,7 @@ def from_run(folder, losses_only):
     }
     file = judged.folder.evidence
     if losses_only or not file.exists():
-        return data, evidence.Evidence.from_losses(
+        return data, label_quality.LabelQuality.from_losses(
             losses=evaluate_run.cross_entropies(logits, data.given_labels),
             **common_arguments,
         )
@@ -144,7 +145,7 @@ def from_run(folder, losses_only):
         for name, value in common_arguments.items()
     }
     left = {name: values[rows[known]] for name, values in left.items()}
-    return data, method_evidence.of(left, **arguments)
+    return data, from_evidence.of(left, **arguments)
 
 
 def from_predictions(method, output):
@@ -172,7 +173,7 @@ def from_predictions(method, output):
         np.savez_compressed(
             output / "pred_probs.npz", ids=data.ids, pred_probs=found
         )
-    return data, evidence.Evidence.from_pred_probs(
+    return data, label_quality.LabelQuality.from_pred_probs(
         data.ids,
         data.given_labels,
         found,
@@ -206,7 +207,7 @@ def main(_):
         f"(estimated noise rate {found.noise_rate:.3f}); see "
         f"{output / 'report.html'} and labels.csv beside it"
     )
-    measured = detection.measure(found)
+    measured = metrics.measure(found)
     if measured:
         print(
             "against the clean labels: "

@@ -9,17 +9,17 @@ import json
 
 from absl import flags
 
-from tfnoisy.bin import common
+from tfnoisy.cli import common  # First: it keeps TensorFlow quiet.
+
+# isort: split
+from tfnoisy.benchmarks import bookkeeping as bookkeeping_suite
+from tfnoisy.benchmarks import input as input_suite
+from tfnoisy.benchmarks import scaling as scaling_suite
+from tfnoisy.benchmarks import serving as benchmark_serving
+from tfnoisy.benchmarks import step as step_suite
+from tfnoisy.benchmarks import step_passes
+from tfnoisy.benchmarks import streaming as streaming_suite
 from tfnoisy.nets import precision
-from tfnoisy.serving import benchmark as benchmark_serving
-from tfnoisy.training import (
-    benchmark_bookkeeping,
-    benchmark_input,
-    benchmark_scaling,
-    benchmark_step,
-    benchmark_streaming,
-    step_passes,
-)
 
 flags.DEFINE_enum(
     "suite",
@@ -82,7 +82,7 @@ def main(_):
     """Measures and prints."""
     if FLAGS.suite == "step":
         for method in FLAGS.method:
-            result = benchmark_step.step_suite(
+            result = step_suite.step_suite(
                 method,
                 FLAGS.studentnet,
                 FLAGS.batch_size,
@@ -93,7 +93,7 @@ def main(_):
             print(json.dumps({"suite": "step", **result}), flush=True)
     elif FLAGS.suite == "scaling":
         for method in FLAGS.method:
-            for result in benchmark_scaling.scaling_suite(
+            for result in scaling_suite.scaling_suite(
                 method, FLAGS.studentnet, FLAGS.batch_size, FLAGS.repeats or 20
             ):
                 print(json.dumps({"suite": "scaling", **result}), flush=True)
@@ -105,18 +105,18 @@ def main(_):
         ):
             print(json.dumps({"suite": "serving", **result}), flush=True)
     elif FLAGS.suite == "bookkeeping":
-        for result in benchmark_bookkeeping.bookkeeping_suite(
-            FLAGS.num_examples or benchmark_bookkeeping.NUM_EXAMPLES
+        for result in bookkeeping_suite.bookkeeping_suite(
+            FLAGS.num_examples or bookkeeping_suite.NUM_EXAMPLES
         ):
             print(json.dumps({"suite": "bookkeeping", **result}), flush=True)
     elif FLAGS.suite == "streaming":
-        for result in benchmark_streaming.streaming_suite(
-            FLAGS.num_examples or benchmark_streaming.NUM_IMAGES
+        for result in streaming_suite.streaming_suite(
+            FLAGS.num_examples or streaming_suite.NUM_IMAGES
         ):
             print(json.dumps({"suite": "streaming", **result}), flush=True)
     else:
         for augment in FLAGS.augment:
-            result = benchmark_input.input_suite(
+            result = input_suite.input_suite(
                 augment, batch_size=FLAGS.batch_size or 128
             )
             print(json.dumps({"suite": "input", **result}), flush=True)

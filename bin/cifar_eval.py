@@ -11,7 +11,9 @@ import sys
 
 from absl import flags
 
-from tfnoisy.bin import common
+from tfnoisy.cli import common  # First: it keeps TensorFlow quiet.
+
+# isort: split
 from tfnoisy.training import distribution, evaluate_run
 
 flags.DEFINE_integer("batch_size", 25, "Images per batch.", 1)

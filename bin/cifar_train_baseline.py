@@ -6,7 +6,10 @@ The flags of google/mentornet's cifar_train_baseline.py, and more.
 
 from absl import flags
 
-from tfnoisy.bin import common, original_flags, trainer_flags
+from tfnoisy.cli import common  # First: it keeps TensorFlow quiet.
+
+# isort: split
+from tfnoisy.cli import original_flags, trainer_flags
 from tfnoisy.methods import baseline
 from tfnoisy.training import schedules
 

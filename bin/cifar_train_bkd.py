@@ -6,10 +6,13 @@ The flags of its training script, and more.
 
 from absl import flags
 
+from tfnoisy.cli import common  # First: it keeps TensorFlow quiet.
+
+# isort: split
 from tfnoisy import errors
-from tfnoisy.bin import common, pair_flags, trainer_flags
-from tfnoisy.methods import bkd, tipping
-from tfnoisy.training import plot_tipping
+from tfnoisy.cli import pair_flags, trainer_flags
+from tfnoisy.methods.bkd import bkd, tipping
+from tfnoisy.methods.bkd import plot as tipping_plot
 
 trainer_flags.define(
     dataset_name="cifar10_n",
@@ -149,7 +152,7 @@ def draw_tipping_curve(results, folder):
     """
     found = results.get("tipping")
     if found and found["confidence"]:
-        plot_tipping.plot(
+        tipping_plot.plot(
             found["confidence"],
             folder.tipping,
             found["epoch"],

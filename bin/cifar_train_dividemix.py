@@ -7,8 +7,11 @@ Train_webvision.py, and more.
 
 from absl import flags
 
-from tfnoisy.bin import common, pair_flags, trainer_flags
-from tfnoisy.methods import dividemix
+from tfnoisy.cli import common  # First: it keeps TensorFlow quiet.
+
+# isort: split
+from tfnoisy.cli import pair_flags, trainer_flags
+from tfnoisy.methods.dividemix import dividemix
 
 trainer_flags.define(
     dataset_name="cifar10",

@@ -8,9 +8,13 @@ import pathlib
 
 from absl import flags
 
+from tfnoisy.cli import common  # First: it keeps TensorFlow quiet.
+
+# isort: split
 from tfnoisy import errors
-from tfnoisy.bin import common, trainer_flags
-from tfnoisy.methods import baseline, ieg, l2r, look_ahead
+from tfnoisy.cli import trainer_flags
+from tfnoisy.methods import baseline
+from tfnoisy.methods.look_ahead import ieg, l2r, look_ahead
 from tfnoisy.training import evaluate_run, restart_schedules
 
 trainer_flags.define(

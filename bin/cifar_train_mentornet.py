@@ -11,7 +11,10 @@ import sys
 
 from absl import flags
 
-from tfnoisy.bin import common, original_flags, trainer_flags
+from tfnoisy.cli import common  # First: it keeps TensorFlow quiet.
+
+# isort: split
+from tfnoisy.cli import original_flags, trainer_flags
 from tfnoisy.methods import mentornet
 from tfnoisy.training import schedules
 

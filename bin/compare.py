@@ -13,8 +13,10 @@ import pathlib
 
 from absl import flags
 
+from tfnoisy.cli import common  # First: it keeps TensorFlow quiet.
+
+# isort: split
 from tfnoisy import errors
-from tfnoisy.bin import common
 from tfnoisy.comparison import outcomes as outcome_lib
 from tfnoisy.comparison import plan, trainer_process
 from tfnoisy.comparison import protocol as protocol_lib

@@ -9,11 +9,11 @@ monitoring.config.
 
 from absl import flags
 
-from tfnoisy.bin import common  # First: it keeps TensorFlow quiet.
+from tfnoisy.cli import common  # First: it keeps TensorFlow quiet.
 
 # isort: split
 from tfnoisy import errors
-from tfnoisy.serving import export, lite
+from tfnoisy.serving.export import export, lite
 
 flags.DEFINE_string("run_dir", "", "The run folder.")
 flags.DEFINE_string(

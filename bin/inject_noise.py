@@ -15,7 +15,9 @@ import dataclasses
 
 from absl import flags
 
-from tfnoisy.bin import common
+from tfnoisy.cli import common  # First: it keeps TensorFlow quiet.
+
+# isort: split
 from tfnoisy.datasets import export, load
 from tfnoisy.noise import manifest as noise_manifest
 

@@ -11,7 +11,7 @@ import os
 from absl import flags
 
 from tfnoisy import errors
-from tfnoisy.bin import command_line
+from tfnoisy.cli import command_line
 
 flags.DEFINE_string(
     "model_dir", "", "models/NAME[/VERSION]; by default its newest version."
@@ -27,7 +27,7 @@ def main(_):
     if not FLAGS.model_dir:
         raise errors.UserError("--model_dir is missing")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from tfnoisy.serving import local_server
+    from tfnoisy.serving.server import local_server
 
     with command_line.quiet_stderr():
         server = local_server.LocalServer(

@@ -16,8 +16,9 @@ import sys
 from absl import flags
 
 from tfnoisy import errors, output_file
-from tfnoisy.bin import command_line
-from tfnoisy.serving import answer_formats, client, image_files
+from tfnoisy.cli import command_line
+from tfnoisy.serving.client import answer_formats, client
+from tfnoisy.serving.client import image_files as request_images
 
 flags.DEFINE_list(
     "images", [], "Image files, and folders of *.png, *.jpg and *.jpeg."
@@ -84,16 +85,16 @@ def transport():
     """
     if FLAGS.model_dir:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-        from tfnoisy.serving import local_model
+        from tfnoisy.serving.loader import local_model
 
         with command_line.quiet_stderr():
             return local_model.LocalModel(FLAGS.model_dir)
     if FLAGS.protocol == "grpc":
-        from tfnoisy.serving import grpc_client
+        from tfnoisy.serving.client import grpc_client
 
         kind = grpc_client.Grpc
     else:
-        from tfnoisy.serving import rest_client
+        from tfnoisy.serving.client import rest_client
 
         kind = rest_client.Rest
     server = FLAGS.server or f"localhost:{_PORTS[FLAGS.protocol]}"
@@ -102,7 +103,7 @@ def transport():
 
 def split_items(image_shape):
     """Returns a `client.Item` for each example of the data set's split."""
-    from tfnoisy.bin import common  # noqa: F401  It keeps TensorFlow quiet.
+    from tfnoisy.cli import common  # noqa: F401  It keeps TensorFlow quiet.
     from tfnoisy.datasets import load, splits
 
     height, width, _ = image_shape
@@ -182,7 +183,7 @@ class Tally:
 def main(_):
     """Asks and prints."""
     check_flags()
-    items = image_files.items(FLAGS.images)
+    items = request_images.items(FLAGS.images)
     asked = client.Client(
         transport(),
         client.PIXELS if FLAGS.dataset_name else client.FILES,

@@ -10,7 +10,7 @@ A row is an image: the original, its standard views, its strong views.
 import numpy as np
 from absl import flags
 
-from tfnoisy.bin import common  # First, as it keeps TensorFlow quiet.
+from tfnoisy.cli import common  # First, as it keeps TensorFlow quiet.
 
 # isort: split
 from tfnoisy import errors

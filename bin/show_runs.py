@@ -3,9 +3,11 @@
 
 from absl import flags
 
+from tfnoisy.cli import common  # First: it keeps TensorFlow quiet.
+
+# isort: split
 from tfnoisy import errors
-from tfnoisy.bin import common
-from tfnoisy.training import run_folder
+from tfnoisy.runs import folder as run_folder
 
 flags.DEFINE_list("runs", [], "Run folders.")
 

@@ -35,7 +35,7 @@ SCRIPTS = {
 PROGRAM = """
 import importlib, json, os, sys
 from absl import flags
-from tfnoisy.bin import common
+from tfnoisy.cli import common
 
 def in_a_fork():
     if os.fork():

@@ -122,3 +122,8 @@ def uniform_by_id(seed, stream, num_ids, num_draws, *counters):
     return tf.random.stateless_uniform(
         [num_ids, num_draws], stream_seed(seed, stream, *counters)
     )
+
+
+def permutation(seed, size):
+    """Returns a random permutation, int32 [size], by the seed alone."""
+    return tf.argsort(uniform(seed, [size]))

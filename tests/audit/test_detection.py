@@ -25,17 +25,6 @@ def test_by_hand():
     assert found["correction_accuracy"] == pytest.approx(1 / 3)
 
 
-def test_what_cannot_be_measured():
-    nothing = np.zeros(3, bool)
-    assert detection.auc(np.arange(3), nothing) is None
-    assert detection.auc(np.arange(3), ~nothing) is None
-    labels = np.arange(3)
-    assert detection.correction_accuracy(labels, labels, nothing) is None
+def test_without_the_truth_nothing_is_measured():
     unknown = types.SimpleNamespace(is_wrong=None)
     assert detection.measure(unknown) is None
-
-
-def test_auc_is_one_where_wrong_labels_have_low_scores():
-    score = np.array([0.1, 0.2, 0.7, 0.8])
-    assert detection.auc(score, score < 0.5) == 1.0
-    assert detection.auc(score, score > 0.5) == 0.0

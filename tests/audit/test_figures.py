@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tfnoisy.audit import evidence, figures
+from tfnoisy.audit import figures, label_quality
 
 BIN = 1000 / figures.BINS
 
@@ -14,7 +14,7 @@ BIN = 1000 / figures.BINS
 def judged(score, threshold=0.5, **kwargs):
     count = len(score)
     labels = np.arange(count) % 2
-    return evidence.Evidence.from_clean_probability(
+    return label_quality.LabelQuality.from_clean_probability(
         np.arange(count),
         labels,
         labels,
@@ -91,7 +91,7 @@ def test_curves_have_the_bars_scale():
         np.concatenate([rng.normal(1, 0.3, 6000), rng.normal(5, 1, 4000)])
     )
     count = np.arange(len(losses))
-    found = evidence.Evidence.from_losses(
+    found = label_quality.LabelQuality.from_losses(
         count, count % 2, count % 2, losses, 2
     )
     drawn = figures.histogram(found)

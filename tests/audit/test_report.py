@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tfnoisy import errors
-from tfnoisy.audit import evidence, issues, report
+from tfnoisy.audit import issues, label_quality, report
 
 
 class Page(html.parser.HTMLParser):
@@ -44,7 +44,7 @@ class Page(html.parser.HTMLParser):
 
 
 def audit(case, **kwargs):
-    return evidence.Evidence.from_pred_probs(
+    return label_quality.LabelQuality.from_pred_probs(
         case.data.ids, case.data.given_labels, case.pred_probs, **kwargs
     )
 
@@ -102,7 +102,7 @@ def test_images_are_those_of_the_ids(case):
     order = np.random.default_rng(1).permutation(400)
     expected = report.render(found, case.data)
     assert report.render(found, case.data.take(order)) == expected
-    part = evidence.Evidence.from_pred_probs(
+    part = label_quality.LabelQuality.from_pred_probs(
         case.data.ids[:300],
         case.data.given_labels[:300],
         case.pred_probs[:300],
@@ -141,7 +141,7 @@ def test_equal_evidence_gives_equal_bytes(tmp_path, case):
 
 def test_nothing_flagged(case):
     data = case.data
-    found = evidence.Evidence.from_clean_probability(
+    found = label_quality.LabelQuality.from_clean_probability(
         data.ids, data.given_labels, data.given_labels, np.ones(400), 4
     )
     page = Page(report.render(found, data))
@@ -152,7 +152,7 @@ def test_nothing_flagged(case):
 def test_losses_are_drawn_with_their_mixture(case):
     data = case.data
     losses = -np.log(case.pred_probs[np.arange(400), data.given_labels])
-    found = evidence.Evidence.from_losses(
+    found = label_quality.LabelQuality.from_losses(
         data.ids,
         data.given_labels,
         case.pred_probs.argmax(axis=1),
@@ -172,7 +172,7 @@ def test_losses_are_drawn_with_their_mixture(case):
 def test_groups_are_listed(case):
     data = case.data
     groups = np.repeat([1, 2, 4, 4], 100)
-    found = evidence.Evidence.from_groups(
+    found = label_quality.LabelQuality.from_groups(
         data.ids,
         data.given_labels,
         data.given_labels,
@@ -195,7 +195,7 @@ def test_groups_are_listed(case):
 def test_large_matrices_become_pictures(make_case, num_classes, table, picture):
     case = make_case(700, num_classes)
     data = case.data
-    found = evidence.Evidence.from_clean_probability(
+    found = label_quality.LabelQuality.from_clean_probability(
         data.ids,
         data.given_labels,
         data.clean_labels,

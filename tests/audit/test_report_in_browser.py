@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tfnoisy.audit import evidence, report
+from tfnoisy.audit import label_quality, report
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -50,7 +50,7 @@ def browse(folder, url, *flags):
 
 @pytest.fixture(scope="module")
 def found(case):
-    return evidence.Evidence.from_pred_probs(
+    return label_quality.LabelQuality.from_pred_probs(
         case.data.ids,
         case.data.given_labels,
         case.pred_probs,

@@ -5,13 +5,13 @@ import pandas
 import pytest
 from PIL import Image
 
-from tfnoisy.audit import evidence, table
+from tfnoisy.audit import label_quality, table
 from tfnoisy.datasets import load
 
 
 def groups(count, num_classes, **kwargs):
     given = np.arange(count) % num_classes
-    return evidence.Evidence.from_groups(
+    return label_quality.LabelQuality.from_groups(
         np.arange(count) + 10,
         given,
         given[::-1],
@@ -22,7 +22,7 @@ def groups(count, num_classes, **kwargs):
 
 
 def test_by_hand():
-    found = evidence.Evidence.from_clean_probability(
+    found = label_quality.LabelQuality.from_clean_probability(
         [4, 2], [0, 1], [0, 0], [0.9, 1 / 3], 2
     )
     text = table.to_csv(found, ["cat", "dog, big"], ["a.png", 'b".png'])
@@ -44,7 +44,7 @@ def test_columns_only_where_known():
 
 def test_as_pandas_reads_it(tmp_path, case):
     data = case.data
-    found = evidence.Evidence.from_pred_probs(
+    found = label_quality.LabelQuality.from_pred_probs(
         data.ids, data.given_labels, case.pred_probs
     )
     table.write(tmp_path / "new" / "labels.csv", found, data.class_names)

@@ -6,7 +6,7 @@ import tensorflow as tf
 from PIL import Image, ImageEnhance, ImageOps
 
 from tfnoisy import randomness
-from tfnoisy.augment import benchmark_strong, policies, strong
+from tfnoisy.augment import pillow_view, policies, strong
 from tfnoisy.datasets import dataset as dataset_lib
 from tfnoisy.datasets import load, pipeline
 
@@ -32,11 +32,11 @@ def draws_for(policy, seed=0, count=NUM_IMAGES):
 
 
 def by_pillow(images, policy, draws, mirror=True):
-    choices = benchmark_strong.pillow_choices(policy, draws.numpy(), mirror)
+    choices = pillow_view.pillow_choices(policy, draws.numpy(), mirror)
     return np.stack(
         [
-            benchmark_strong.pillow_view(image, *choice)
-            for image, choice in zip(benchmark_strong.truncate(images), choices)
+            pillow_view.pillow_view(image, *choice)
+            for image, choice in zip(pillow_view.truncate(images), choices)
         ]
     )
 
@@ -107,7 +107,7 @@ def test_what_lies_outside_is_grey_unless_alpha_is_dropped(monkeypatch):
 
 def test_truncation_takes_one_off_63_values():
     values = np.arange(256, dtype=np.uint8)
-    truncated = benchmark_strong.truncate(values).astype(int)
+    truncated = pillow_view.truncate(values).astype(int)
     assert np.unique(values - truncated).tolist() == [0, 1]
     assert np.sum(values != truncated) == 63
     policy = policies.get("autoaugment_ieg")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfnoisy.training import plot_tipping
+from tfnoisy.methods.bkd import plot as tipping_plot
 
 
 def small(path, **flags):
@@ -83,7 +83,7 @@ def test_bkd_leaves_its_tipping_curve(bkd, tmp_path, run_script):
     found = results_of(bkd)["tipping"]
     assert len(found["confidence"]) == 7
     assert all(0.1 < m < 1 for m in found["confidence"])
-    drawn = plot_tipping.plot(
+    drawn = tipping_plot.plot(
         found["confidence"],
         tmp_path / "expected.png",
         found["epoch"],

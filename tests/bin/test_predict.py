@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tfnoisy.benchmarks import serving as serving_suite
 from tfnoisy.datasets import load
-from tfnoisy.serving import benchmark, c_loader
+from tfnoisy.serving.loader import c_loader
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NONE = "http://127.0.0.1:1"  # Where nobody listens.
@@ -24,7 +25,7 @@ NONE = "http://127.0.0.1:1"  # Where nobody listens.
 def model_dir(tmp_path_factory):
     """An untrained network for digits, digits/1."""
     path = tmp_path_factory.mktemp("models") / "digits"
-    benchmark.export_untrained(path, "small_cnn", (8, 8, 1))
+    serving_suite.export_untrained(path, "small_cnn", (8, 8, 1))
     return path
 
 

@@ -11,15 +11,12 @@ import sys
 import numpy as np
 import pytest
 
-from tfnoisy.methods import base, bkd, mentormix
-from tfnoisy.nets import mentornet, pair
-from tfnoisy.training import (
-    benchmark_scaling,
-    distribution,
-    experiment,
-    optimizer,
-    schedules,
-)
+from tfnoisy.benchmarks import scaling as scaling_suite
+from tfnoisy.mentor import network as mentor_network
+from tfnoisy.methods import base, mentormix
+from tfnoisy.methods.bkd import bkd
+from tfnoisy.nets import pair
+from tfnoisy.training import distribution, experiment, optimizer, schedules
 
 ROOT = pathlib.Path(__file__).parents[2]
 RUN = {
@@ -46,7 +43,7 @@ def run_two(script, folder, flags, die_at=(0, 0), of_second=()):
     Returns:
         ([exit code], [stderr], [stdout]), by worker.
     """
-    ports = benchmark_scaling.free_ports(2)
+    ports = scaling_suite.free_ports(2)
     addresses = [f"127.0.0.1:{port}" for port in ports]
     processes = []
     for index in (0, 1):
@@ -179,7 +176,7 @@ def test_a_killed_worker_and_the_same_command_again(
     def make_method(build, budget):
         method = mentormix.MentorMix(
             build(),
-            mentornet.default(),
+            mentor_network.default(),
             num_steps=budget.num_steps,
             num_ids=budget.num_ids,
             ema_decay=0.9,

@@ -11,7 +11,7 @@ import runpy
 import signal
 import sys
 
-from tfnoisy.bin import common  # noqa: F401, before TensorFlow: keeps it quiet
+from tfnoisy.cli import common  # noqa: F401, before TensorFlow: keeps it quiet
 
 import numpy as np  # isort: skip
 import tensorflow as tf  # isort: skip

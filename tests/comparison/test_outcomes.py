@@ -4,7 +4,7 @@ import pytest
 from tfnoisy.comparison import outcomes as outcome_lib
 from tfnoisy.comparison import plan
 from tfnoisy.comparison import protocol as protocol_lib
-from tfnoisy.training import run_folder
+from tfnoisy.runs import folder as run_folder
 
 RESULTS = {
     "steps": 40,

@@ -3,7 +3,7 @@ import pytest
 from tfnoisy import errors
 from tfnoisy.comparison import plan
 from tfnoisy.comparison import protocol as protocol_lib
-from tfnoisy.training import run_folder
+from tfnoisy.runs import folder as run_folder
 
 
 def planned(path, methods=("baseline", "dividemix"), seeds=(0, 1), epochs=5):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from tfnoisy import errors
-from tfnoisy.datasets import digits, export, load, tfrecords
+from tfnoisy.datasets import export, load
+from tfnoisy.datasets.sources import digits, tfrecords
 from tfnoisy.noise import manifest as noise_manifest
 
 

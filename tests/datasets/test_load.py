@@ -3,7 +3,8 @@ import pytest
 from PIL import Image
 
 from tfnoisy import errors
-from tfnoisy.datasets import load, tfrecords
+from tfnoisy.datasets import load
+from tfnoisy.datasets.sources import tfrecords
 
 
 def test_digits():

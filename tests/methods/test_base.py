@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from tfnoisy import errors
-from tfnoisy.methods import base, mean_weights
+from tfnoisy.methods import averages, base, mean_weights
 from tfnoisy.nets import registry
 from tfnoisy.training import optimizer
 
@@ -47,7 +47,7 @@ def move_to(method, target):
     ],
 )
 def test_average_decay(n, decay):
-    assert float(base.average_decay(0.9999, float(n))) == pytest.approx(
+    assert float(averages.average_decay(0.9999, float(n))) == pytest.approx(
         decay, abs=1e-6
     )
 

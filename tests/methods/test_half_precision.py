@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfnoisy.methods import base, ieg, l2r
+from tfnoisy.methods import base
+from tfnoisy.methods.look_ahead import ieg, l2r
 from tfnoisy.nets import precision, registry
 from tfnoisy.training import optimizer
 

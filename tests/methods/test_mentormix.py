@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfnoisy.methods import mentormix, mixing, weighting
-from tfnoisy.nets import mentornet as mentornet_net
+from tfnoisy.mentor import network as mentornet_net
+from tfnoisy.mentor import weighting
+from tfnoisy.methods import mentormix, mixup
 from tfnoisy.nets import registry
 from tfnoisy.training import optimizer
 
@@ -66,7 +67,7 @@ def test_mixing_by_hand():
     np.testing.assert_allclose(lam, [0.7, 0.7, 0.4, 0.1], atol=1e-6)
     x = tf.reshape([1.0, 2.0, 3.0, 4.0], [4, 1, 1, 1])
     y = tf.one_hot([0, 1, 2, 0], 3)
-    images, labels = mixing.mix(x, y, tf.constant([2, 0, 1, 3]), lam)
+    images, labels = mixup.mix(x, y, tf.constant([2, 0, 1, 3]), lam)
     assert images.shape == (4, 1, 1, 1)
     np.testing.assert_allclose(np.ravel(images), [1.6, 1.7, 2.4, 4.0], 1e-6)
     np.testing.assert_allclose(

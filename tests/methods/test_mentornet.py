@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfnoisy.mentor import network as mentornet_net
 from tfnoisy.methods import mentornet
-from tfnoisy.nets import mentornet as mentornet_net
 from tfnoisy.nets import registry
 from tfnoisy.training import optimizer
 

@@ -13,18 +13,12 @@ import pytest
 import tensorflow as tf
 
 from tfnoisy import randomness
-from tfnoisy.methods import (
-    base,
-    baseline,
-    bkd,
-    dividemix,
-    ieg,
-    l2r,
-    mentormix,
-    mentornet,
-)
+from tfnoisy.mentor import network as mentornet_net
+from tfnoisy.methods import base, baseline, mentormix, mentornet
+from tfnoisy.methods.bkd import bkd
+from tfnoisy.methods.dividemix import dividemix
+from tfnoisy.methods.look_ahead import ieg, l2r
 from tfnoisy.nets import layers, pair, registry
-from tfnoisy.nets import mentornet as mentornet_net
 from tfnoisy.training import optimizer
 
 SIZE, CLASSES, STEPS = 6, 3, 5

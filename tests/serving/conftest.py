@@ -7,7 +7,8 @@ import pytest
 
 from tfnoisy.methods import baseline
 from tfnoisy.nets import pair
-from tfnoisy.serving import export, local_server
+from tfnoisy.serving.export import export
+from tfnoisy.serving.server import local_server
 from tfnoisy.training import experiment, optimizer
 
 _VALUES = {

@@ -15,14 +15,9 @@ from PIL import Image
 
 from tfnoisy import errors
 from tfnoisy.datasets import load
-from tfnoisy.serving import (
-    client,
-    grpc_client,
-    local_model,
-    local_rest,
-    messages,
-    rest_client,
-)
+from tfnoisy.serving.client import client, grpc_client, rest_client
+from tfnoisy.serving.loader import local_model, messages
+from tfnoisy.serving.server import local_rest
 
 KINDS = ["grpc", "rest", "local"]
 SERVED = KINDS[:2]

@@ -7,10 +7,13 @@ import tensorflow as tf
 
 from tfnoisy import errors
 from tfnoisy.augment import standard
+from tfnoisy.benchmarks import step_passes
 from tfnoisy.datasets import load, pipeline
-from tfnoisy.methods import base, baseline, bkd, mentormix
+from tfnoisy.mentor import network as mentornet_net
+from tfnoisy.methods import base, baseline, mentormix
+from tfnoisy.methods.bkd import bkd
 from tfnoisy.nets import blocks, layers, pair, precision, registry
-from tfnoisy.nets import mentornet as mentornet_net
+from tfnoisy.runs import folder as run_folder
 from tfnoisy.training import (
     distribution,
     evaluation,
@@ -18,8 +21,6 @@ from tfnoisy.training import (
     loop,
     loss_scale,
     optimizer,
-    run_folder,
-    step_passes,
 )
 
 SHAPE = (8, 8, 1)

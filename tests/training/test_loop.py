@@ -7,16 +7,11 @@ import tensorflow as tf
 from tfnoisy import errors
 from tfnoisy.augment import standard
 from tfnoisy.datasets import load, pipeline
+from tfnoisy.mentor import network as mentornet_net
 from tfnoisy.methods import base, baseline, mentormix
-from tfnoisy.nets import mentornet as mentornet_net
 from tfnoisy.nets import registry
-from tfnoisy.training import (
-    distribution,
-    evaluation,
-    loop,
-    optimizer,
-    run_folder,
-)
+from tfnoisy.runs import folder as run_folder
+from tfnoisy.training import distribution, evaluation, loop, optimizer
 
 
 def make_loop(path, method=None, num_steps=12, **kwargs):

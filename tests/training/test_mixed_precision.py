@@ -8,16 +8,11 @@ import tensorflow as tf
 
 from tfnoisy.augment import standard
 from tfnoisy.datasets import load, pipeline
-from tfnoisy.methods import (
-    baseline,
-    bkd,
-    dividemix,
-    ieg,
-    l2r,
-    mentormix,
-    mentornet,
-)
-from tfnoisy.nets import mentornet as mentornet_net
+from tfnoisy.mentor import network as mentornet_net
+from tfnoisy.methods import baseline, mentormix, mentornet
+from tfnoisy.methods.bkd import bkd
+from tfnoisy.methods.dividemix import dividemix
+from tfnoisy.methods.look_ahead import ieg, l2r
 from tfnoisy.nets import pair, precision, registry
 from tfnoisy.training import loss_scale
 

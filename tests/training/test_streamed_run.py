@@ -7,15 +7,12 @@ from PIL import Image
 from tfnoisy import errors
 from tfnoisy.augment import standard
 from tfnoisy.datasets import load, pipeline
-from tfnoisy.methods import baseline, bkd, dividemix
+from tfnoisy.methods import baseline
+from tfnoisy.methods.bkd import bkd
+from tfnoisy.methods.dividemix import dividemix
 from tfnoisy.nets import pair, registry
-from tfnoisy.training import (
-    distribution,
-    evaluation,
-    loop,
-    optimizer,
-    run_folder,
-)
+from tfnoisy.runs import folder as run_folder
+from tfnoisy.training import distribution, evaluation, loop, optimizer
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Arrays of an `Evidence`: one value for each example, checked."""
+"""Arrays of an `LabelQuality`: one value for each example, checked."""
 
 import numpy as np
 

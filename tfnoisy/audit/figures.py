@@ -12,7 +12,7 @@ import math
 import numpy as np
 from PIL import Image
 
-from tfnoisy.audit import mixture as loss_mixture
+from tfnoisy.audit import loss_mixture
 
 BINS = 50
 # A bar that dwarfs the others is cut off and told in words.
@@ -28,7 +28,7 @@ def histogram(evidence):
     those that are kept and those that are flagged.
 
     Args:
-        evidence: an `Evidence`.
+        evidence: an `LabelQuality`.
 
     Returns:
         A dict: `series` [{name, path, count}, ...], `curves` [{name, path},

@@ -16,7 +16,7 @@ def write(path, evidence, class_names, paths=None):
 
     Args:
         path: the CSV file; its folder is made.
-        evidence: an `Evidence`; its rows keep their order.
+        evidence: an `LabelQuality`; its rows keep their order.
         class_names: K names.
         paths: N paths of the images, or None.
 

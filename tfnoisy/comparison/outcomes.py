@@ -4,7 +4,7 @@ import collections
 import dataclasses
 import statistics
 
-from tfnoisy.training import run_folder
+from tfnoisy.runs import folder as run_folder
 
 FINISHED, FAILED, WAITING, MISSING = "finished", "failed", "not yet", "missing"
 

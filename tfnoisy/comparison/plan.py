@@ -13,7 +13,7 @@ import numpy as np
 
 from tfnoisy import errors, output_file
 from tfnoisy.comparison import protocol as protocol_lib
-from tfnoisy.training import run_folder
+from tfnoisy.runs import folder as run_folder
 
 # In a run's folder: the command that its results.json answers.
 _ANSWERED = "comparison.json"

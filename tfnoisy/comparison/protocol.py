@@ -67,7 +67,7 @@ class Protocol:
 
 
 @dataclasses.dataclass(frozen=True)
-class Method:
+class Recipe:
     """How a method is trained in a comparison.
 
     Attributes:
@@ -145,14 +145,14 @@ def _bkd(protocol):
 
 
 METHODS = {
-    "baseline": Method("cifar_train_baseline.py", _one_network),
-    "mixup": Method("cifar_train_baseline.py", _mixup),
-    "mentornet": Method("cifar_train_mentornet.py", _mentornet),
-    "mentormix": Method("cifar_train_mentormix.py", _mentormix),
-    "ieg": Method("cifar_train_ieg.py", _trusting("ieg")),
-    "l2r": Method("cifar_train_ieg.py", _trusting("l2r")),
-    "dividemix": Method("cifar_train_dividemix.py", _dividemix, True),
-    "bkd": Method("cifar_train_bkd.py", _bkd),
+    "baseline": Recipe("cifar_train_baseline.py", _one_network),
+    "mixup": Recipe("cifar_train_baseline.py", _mixup),
+    "mentornet": Recipe("cifar_train_mentornet.py", _mentornet),
+    "mentormix": Recipe("cifar_train_mentormix.py", _mentormix),
+    "ieg": Recipe("cifar_train_ieg.py", _trusting("ieg")),
+    "l2r": Recipe("cifar_train_ieg.py", _trusting("l2r")),
+    "dividemix": Recipe("cifar_train_dividemix.py", _dividemix, True),
+    "bkd": Recipe("cifar_train_bkd.py", _bkd),
 }
 
 

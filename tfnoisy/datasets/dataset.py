@@ -5,7 +5,7 @@ import hashlib
 
 import numpy as np
 
-from tfnoisy.datasets import streamed
+from tfnoisy.datasets.images import streamed
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfnoisy import errors
-from tfnoisy.datasets import tfrecords
+from tfnoisy.datasets.sources import tfrecords
 
 MANIFEST = "noise_manifest.npz"
 TEST_FOLDER = "val"

@@ -3,12 +3,12 @@
 import pathlib
 
 from tfnoisy import errors
-from tfnoisy.datasets import (
+from tfnoisy.datasets.images import streamed
+from tfnoisy.datasets.sources import (
     clothing1m,
     digits,
     folder,
-    streamed,
-    tfds_source,
+    tfds_images,
     tfrecords,
     webvision,
 )
@@ -65,10 +65,10 @@ def load(
         return folder.read(data_dir, split, labels_csv=labels_csv, **how)
     if name == "clothing1m":
         return clothing1m.read(data_dir, split, **how)
-    if tfds_source.base_name(name) == "webvision":
+    if tfds_images.base_name(name) == "webvision":
         return webvision.read(name, data_dir, split, **how)
     # A mistyped folder of noisy labels must not end in clean ones from TFDS.
-    of_tfds = (tfds_source.base_name(name), "downloads/manual")
+    of_tfds = (tfds_images.base_name(name), "downloads/manual")
     if data_dir and not any((directory / part).is_dir() for part in of_tfds):
         raise errors.UserError(
             f"--data_dir={data_dir} holds no TFRecords "
@@ -77,6 +77,6 @@ def load(
         )
     if name == "digits":
         return digits.read(split, image_size)
-    return tfds_source.read(
+    return tfds_images.read(
         name, split, data_dir=data_dir and str(directory), **how
     )

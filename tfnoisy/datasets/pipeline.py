@@ -15,7 +15,7 @@ import tensorflow as tf
 from tfnoisy import randomness
 from tfnoisy.augment import standard
 from tfnoisy.datasets import dataset as dataset_lib
-from tfnoisy.datasets import streamed
+from tfnoisy.datasets.images import streamed
 
 # AutoGraph has nothing to translate here, and takes seconds for it.
 _as_is = tf.autograph.experimental.do_not_convert

@@ -11,7 +11,7 @@ import dataclasses
 import numpy as np
 
 from tfnoisy import errors, randomness
-from tfnoisy.datasets import folder
+from tfnoisy.datasets.sources import folder
 
 
 def hold_out(dataset, ratio, seed):

@@ -8,6 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfnoisy import errors, randomness
+from tfnoisy.methods import averages
+from tfnoisy.methods import losses as losses_lib
 from tfnoisy.nets import precision
 from tfnoisy.nets import weight_decay as decay
 
@@ -338,7 +340,7 @@ class Method(keras.Model):
         self.optimizer.apply(gradients, variables)
         if self.averages is not None:
             n += float(self.ema_counts_update)
-            kept = average_decay(self.ema_decay, n)
+            kept = averages.average_decay(self.ema_decay, n)
             for average, v in zip(
                 self.averages, self.student.trainable_variables
             ):
@@ -374,8 +376,10 @@ class Method(keras.Model):
         images, labels = self.unpack(batch)
         logits = self.evaluation_logits(images)
         mask = batch.get("mask") if isinstance(batch, dict) else None
-        self.mean_loss.update_state(cross_entropy(labels, logits), mask)
-        self.mean_accuracy.update_state(hits(labels, logits), mask)
+        self.mean_loss.update_state(
+            losses_lib.cross_entropy(labels, logits), mask
+        )
+        self.mean_accuracy.update_state(losses_lib.hits(labels, logits), mask)
         return {
             "loss": self.mean_loss.result(),
             "accuracy": self.mean_accuracy.result(),
@@ -388,16 +392,6 @@ class Method(keras.Model):
         elif isinstance(batch, (tuple, list)):
             batch = batch[0]
         return tf.nn.softmax(self.evaluation_logits(batch))
-
-
-def average_decay(ema_decay, n):
-    """Returns min(ema_decay, (1 + n) / (10 + n)), TF1's warm-up of an EMA.
-
-    Args:
-        ema_decay: the largest decay.
-        n: float, the number of updates before this one, or with it.
-    """
-    return tf.minimum(ema_decay, (1.0 + n) / (10.0 + n))
 
 
 def value_of(variable):
@@ -419,19 +413,3 @@ def dropped(learning_rate, factor, drop_epochs, epoch):
         epoch: int.
     """
     return learning_rate * factor ** sum(epoch >= e for e in drop_epochs)
-
-
-def cross_entropy(labels, logits):
-    """Returns the cross-entropy [B] of (soft) labels [B, C] with logits."""
-    return tf.nn.softmax_cross_entropy_with_logits(labels, logits)
-
-
-def accuracy(labels, logits):
-    """Returns the share of rows where both have their maximum together."""
-    return tf.reduce_mean(hits(labels, logits))
-
-
-def hits(labels, logits):
-    """Returns 1.0 where both have their maximum together, else 0.0, [B]."""
-    same = tf.equal(tf.argmax(labels, -1), tf.argmax(logits, -1))
-    return tf.cast(same, tf.float32)

@@ -8,7 +8,9 @@ code's habits: one coefficient per batch, partners by a permutation.
 
 import tensorflow as tf
 
-from tfnoisy.methods import base, mixing
+from tfnoisy import randomness
+from tfnoisy.methods import base, mixup
+from tfnoisy.methods import losses as losses_lib
 
 
 class Baseline(base.Method):
@@ -41,26 +43,26 @@ class Baseline(base.Method):
         """
         images, labels = self.unpack(batch)
         if self.mixup_alpha > 0:
-            images, labels = mixing.mix(
+            images, labels = mixup.mix(
                 images,
                 labels,
-                mixing.permutation(
+                randomness.permutation(
                     self.draw_seed("partner"), tf.shape(images)[0]
                 ),
-                mixing.prepared(batch, self._draw_mixing),
+                mixup.prepared(batch, self._draw_mixing),
             )
         with tf.GradientTape() as tape:
             logits = self.student(images, training=True)
-            losses = base.cross_entropy(labels, logits)
+            losses = losses_lib.cross_entropy(labels, logits)
             loss = tf.reduce_mean(losses) + self.decay_loss()
         self.minimize(loss, tape)
-        return {"loss": loss, "accuracy": base.accuracy(labels, logits)}
+        return {"loss": loss, "accuracy": losses_lib.accuracy(labels, logits)}
 
     def prepare(self, batch):
-        """Adds `mixing`, the draw from Beta(alpha, alpha)."""
+        """Adds `mixup`, the draw from Beta(alpha, alpha)."""
         if self.mixup_alpha <= 0:
             return batch
         return {**batch, "mixing": self._draw_mixing()}
 
     def _draw_mixing(self):
-        return mixing.beta(self.draw_seed("mix"), [], self.mixup_alpha)
+        return mixup.beta(self.draw_seed("mix"), [], self.mixup_alpha)

@@ -31,7 +31,9 @@ and partners from its own batch, and the moving averages are the mean of theirs.
 import tensorflow as tf
 
 from tfnoisy import randomness
-from tfnoisy.methods import base, mean_weights, mixing, weighting
+from tfnoisy.mentor import weighting
+from tfnoisy.methods import base, mean_weights, mixup
+from tfnoisy.methods import losses as losses_lib
 
 
 def partner_logits(weights):
@@ -159,7 +161,7 @@ class MentorMix(base.Method):
         epoch = weighting.training_percentage(self.step, self.num_steps)
 
         logits = self.forward_untracked(images)
-        losses = base.cross_entropy(labels, logits)
+        losses = losses_lib.cross_entropy(labels, logits)
         judged, q = self.weigh_individual.judge(losses, epoch)
         self.mean_weights.record(batch, judged)
         v = self.weigh_individual.schedule(
@@ -169,12 +171,12 @@ class MentorMix(base.Method):
             images,
             labels,
             v,
-            mixing.prepared(batch, lambda: self._draw_mixing(images)),
+            mixup.prepared(batch, lambda: self._draw_mixing(images)),
         )
 
         with tf.GradientTape() as tape:
             mixed_logits = self.student(mixed_images, training=True)
-            mixed_losses = base.cross_entropy(mixed_labels, mixed_logits)
+            mixed_losses = losses_lib.cross_entropy(mixed_labels, mixed_logits)
             if self.second_reweight:
                 v, mixed_q = self.weigh_mixed.weigh(
                     mixed_losses, epoch, self.draw_seed("dropout_mixed")
@@ -189,7 +191,7 @@ class MentorMix(base.Method):
         return {
             "loss": loss,
             "mixed_loss": mixed_loss,
-            "accuracy": base.accuracy(labels, logits),
+            "accuracy": losses_lib.accuracy(labels, logits),
             "data_util": data_util,
             "percentile": q,
             "percentile_mixed": tf.convert_to_tensor(mixed_q),
@@ -211,14 +213,14 @@ class MentorMix(base.Method):
         return self.mean_weights.evidence("mean_weight")
 
     def prepare(self, batch):
-        """Adds `mixing`, the draws from Beta(alpha, alpha)."""
+        """Adds `mixup`, the draws from Beta(alpha, alpha)."""
         return {**batch, "mixing": self._draw_mixing(batch["images"])}
 
     def _draw_mixing(self, images):
         size = tf.shape(images)[0]
         if self.mixup_alpha <= 0:
             return tf.ones([size])
-        return mixing.beta(self.draw_seed("mix"), [size], self.mixup_alpha)
+        return mixup.beta(self.draw_seed("mix"), [size], self.mixup_alpha)
 
     def sample_and_mix(self, images, labels, weights, draws):
         """Returns the mixed batch, a constant; alpha <= 0 returns the batch.
@@ -231,7 +233,7 @@ class MentorMix(base.Method):
         """
         if self.mixup_alpha <= 0:
             return images, labels
-        return mixing.mix(
+        return mixup.mix(
             images,
             labels,
             sample_partners(weights, self.draw_seed("partner")),

@@ -17,7 +17,9 @@ its own percentile, and the moving average is the mean of theirs.
 
 import tensorflow as tf
 
-from tfnoisy.methods import base, mean_weights, weighting
+from tfnoisy.mentor import weighting
+from tfnoisy.methods import base, mean_weights
+from tfnoisy.methods import losses as losses_lib
 
 
 class MentorNet(base.Method):
@@ -81,7 +83,7 @@ class MentorNet(base.Method):
         epoch = weighting.training_percentage(self.step, self.num_steps)
         with tf.GradientTape() as tape:
             logits = self.student(images, training=True)
-            losses = base.cross_entropy(labels, logits)
+            losses = losses_lib.cross_entropy(labels, logits)
             judged, q = self.weighting.judge(losses, epoch)
             v = self.weighting.schedule(
                 judged, epoch, self.draw_seed("dropout")
@@ -93,7 +95,7 @@ class MentorNet(base.Method):
         self.minimize(loss, tape)
         return {
             "loss": loss,
-            "accuracy": base.accuracy(labels, logits),
+            "accuracy": losses_lib.accuracy(labels, logits),
             "data_util": data_util,
             "percentile": q,
             "moving_average": tf.convert_to_tensor(

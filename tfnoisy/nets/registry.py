@@ -16,21 +16,21 @@ from tfnoisy.nets import (
     applications,
     cifar_resnet,
     layers,
-    mentor_inception,
-    mentor_resnet,
     preact_resnet,
     resnet29,
     resnet50,
+    slim_cifarnet,
     small_cnn,
+    wide_preact_resnet,
     wide_resnet,
 )
 
 # name: (function of (num_classes, image_shape, seed), the factor by which the
 # network shrinks an image and thus the least side that fills its last map).
 _NETS = {
-    "resnet32": (mentor_resnet.resnet32, 4),
-    "resnet101": (mentor_resnet.resnet101, 4),
-    "inception": (mentor_inception.inception, 4),
+    "resnet32": (wide_preact_resnet.resnet32, 4),
+    "resnet101": (wide_preact_resnet.resnet101, 4),
+    "inception": (slim_cifarnet.inception, 4),
     "preact_resnet18": (preact_resnet.preact_resnet18, 8),
     "resnet29": (resnet29.resnet29, 4),
     "resnet50": (resnet50.resnet50, 32),

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfnoisy import errors
-from tfnoisy.datasets import streamed
+from tfnoisy.datasets.images import streamed
 
 DEFAULT_SOURCES = {"cifar10": "cifar100"}
 _IMAGES_AT_ONCE = 1024

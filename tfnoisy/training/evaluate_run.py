@@ -7,14 +7,12 @@ import tensorflow as tf
 
 from tfnoisy import errors
 from tfnoisy.augment import standard
-from tfnoisy.methods import base, weighting
+from tfnoisy.mentor import weighting
+from tfnoisy.methods import base
 from tfnoisy.nets import pair, registry
-from tfnoisy.training import (
-    evaluation,
-    optimizer,
-    run_data,
-    run_folder,
-)
+from tfnoisy.runs import data as run_data
+from tfnoisy.runs import folder as run_folder
+from tfnoisy.training import evaluation, optimizer
 
 
 class RunEvaluator:

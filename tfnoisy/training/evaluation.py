@@ -4,7 +4,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfnoisy import replicas
-from tfnoisy.datasets import pipeline, streamed
+from tfnoisy.datasets import pipeline
+from tfnoisy.datasets.images import streamed
 
 
 class Evaluator:

@@ -19,13 +19,10 @@ import tfnoisy
 from tfnoisy import errors, output_file, replicas
 from tfnoisy.nets import applications, precision, registry
 from tfnoisy.noise import manifest as noise_manifest
-from tfnoisy.training import (
-    distribution,
-    evaluation,
-    run_data,
-    run_evidence,
-    run_folder,
-)
+from tfnoisy.runs import data as run_data
+from tfnoisy.runs import evidence as run_evidence
+from tfnoisy.runs import folder as run_folder
+from tfnoisy.training import distribution, evaluation
 from tfnoisy.training import loop as training_loop
 
 # Odd and large: of the seeds that people choose no two differ by it.

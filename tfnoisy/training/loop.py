@@ -21,7 +21,7 @@ import tensorflow as tf
 import tqdm
 
 from tfnoisy import errors, replicas
-from tfnoisy.datasets import streamed
+from tfnoisy.datasets.images import streamed
 from tfnoisy.methods import base
 from tfnoisy.training import checkpoints, execution
 

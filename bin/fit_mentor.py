@@ -1,0 +1,244 @@
+r"""Generates rows for a MentorNet, trains it on them and draws it.
+
+The three scripts of google/mentornet's `training_mentornet/` in one; their
+command lines run as they are, for what to do follows from the flags given:
+
+  # data_generator: tr.npz and ts.npz in --outdir
+  train_mentornet --outdir=runs/pd/data --vstar_fn=vstar_mentornet_pd
+  # data_generator, data-driven: a folder for each percentile in --outdir
+  train_mentornet --outdir=runs/dd/data --vstar_fn=data_driven \
+      --input_csv_filename=features.csv
+  # train: mentornet.npz, metrics.jsonl and results.json in --train_dir
+  train_mentornet --data_path=runs/pd/data --train_dir=runs/pd/model
+  # visualizer: mentornet.png and mentornet.gif in --outdir or --model_dir
+  train_mentornet --model_dir=runs/pd/model
+
+  # all of it; this one makes the mentornet_pd that ships
+  train_mentornet --action=all --vstar_fn=vstar_mentornet_pd_80 \
+      --recipe=shipped --seed=5 --outdir=runs/pd/data \
+      --train_dir=runs/pd/model
+"""
+
+import dataclasses
+import pathlib
+import sys
+
+from absl import flags
+
+from tfnoisy.cli import common  # First: it keeps TensorFlow quiet.
+
+# isort: split
+from tfnoisy import errors
+from tfnoisy.mentor import curricula
+from tfnoisy.mentor import fit as mentor_fit
+from tfnoisy.mentor import network as mentor_network
+from tfnoisy.mentor import plot as mentor_plot
+
+FLAGS = flags.FLAGS
+flags.DEFINE_enum(
+    "action",
+    None,
+    ["generate", "train", "visualize", "all"],
+    "What to do. Without it: visualize with --model_dir, train with "
+    "--data_path, generate with --vstar_fn.",
+)
+flags.DEFINE_integer("seed", 0, "Seed of the rows, the weights, the order.")
+
+flags.DEFINE_string("outdir", "", "Folder for the rows, or the pictures.")
+flags.DEFINE_string(
+    "vstar_fn",
+    "",
+    f"Target function: {', '.join(f'vstar_{n}' for n in curricula.CURRICULA)} "
+    "or data_driven.",
+)
+flags.DEFINE_string(
+    "vstar_gamma",
+    "",
+    "Ignored, as in the original: gamma is 2 for focal_loss, 1 for the others.",
+)
+flags.DEFINE_integer("sample_size", 100_000, "How many rows of the grid.")
+flags.DEFINE_string(
+    "input_csv_filename",
+    "",
+    "For data_driven: lines of `sample_id epoch_percent noisy_label "
+    "clean_label loss`.",
+)
+
+flags.DEFINE_string("train_dir", "", "Folder for the trained MentorNet.")
+flags.DEFINE_string("data_path", "", "Folder with tr.npz and ts.npz.")
+flags.DEFINE_enum(
+    "recipe",
+    "public",
+    list(mentor_fit.RECIPES),
+    "public: the code's. shipped: the published checkpoint's, which is "
+    "steadier and far more exact.",
+)
+flags.DEFINE_integer(
+    "mini_batch_size",
+    None,
+    "Rows of a step; the recipe's, 32, if not given.",
+    lower_bound=1,
+)
+flags.DEFINE_float(
+    "max_step_train",
+    None,
+    "Steps; the recipe's if not given: public 3e4, shipped 7.5e4.",
+    lower_bound=1,
+)
+flags.DEFINE_float(
+    "learning_rate",
+    None,
+    "At the first step; the recipe's if not given: public 0.1, shipped 0.01.",
+)
+flags.DEFINE_bool("overwrite", False, "Replace a finished run in --train_dir.")
+
+flags.DEFINE_string("model_dir", "", "MentorNet to draw: a folder or a file.")
+flags.DEFINE_float("loss_bound", 15, "Largest loss and difference drawn.")
+flags.DEFINE_list(
+    "epoch_ranges",
+    "0,10,20,30,40,50,60,70,80,90,99",
+    "Percentages of the training to draw.",
+)
+
+
+def main(argv):
+    """Does what the flags say."""
+    del argv
+    action = FLAGS.action or _implied_action()
+    if action == "generate":
+        _generate(_needed("outdir", action))
+    elif action == "train":
+        _train(_needed("data_path", action), _needed("train_dir", action))
+    elif action == "visualize":
+        model = pathlib.Path(_needed("model_dir", action))
+        beside = model if model.is_dir() else model.parent
+        _visualize(model, FLAGS.outdir or beside)
+    else:
+        data, model = _needed("outdir", action), _needed("train_dir", action)
+        if FLAGS.vstar_fn == "data_driven":
+            raise errors.UserError(
+                "--action=all makes one MentorNet and data_driven several "
+                "sets of rows: generate, then train on one of them"
+            )
+        _epochs()
+        mentor_fit.refuse_finished(model, FLAGS.overwrite)
+        _generate(data)
+        _train(data, model)
+        _visualize(model, model)
+
+
+def _implied_action():
+    actions = {
+        "visualize": FLAGS.model_dir,
+        "train": FLAGS.data_path,
+        "generate": FLAGS.vstar_fn,
+    }
+    implied = [action for action, value in actions.items() if value]
+    if len(implied) != 1:
+        raise errors.UserError(
+            "give --action, or just one of --vstar_fn (generate), "
+            "--data_path (train) and --model_dir (visualize)"
+        )
+    return implied[0]
+
+
+def _needed(name, action):
+    if not FLAGS[name].value:
+        raise errors.UserError(f"--action={action} needs --{name}")
+    return FLAGS[name].value
+
+
+def _generate(outdir):
+    if FLAGS.vstar_gamma:
+        print(
+            "--vstar_gamma is ignored, as in the original: gamma is 2 for "
+            "focal_loss and 1 for the others"
+        )
+    name = _needed("vstar_fn", "generate")
+    if name == "data_driven":
+        source = pathlib.Path(_needed("input_csv_filename", "generate"))
+        for percentile in curricula.PERCENTILES:
+            rows = curricula.data_driven(source, percentile, FLAGS.seed)
+            folder = f"{source.stem}_percentile_{percentile}"
+            _save_rows(pathlib.Path(outdir) / folder, *rows)
+        return
+    rows = curricula.generate(
+        curricula.by_name(name), FLAGS.sample_size, FLAGS.seed
+    )
+    _save_rows(outdir, *rows)
+
+
+def _save_rows(folder, train, test):
+    curricula.save_rows(folder, train, test)
+    print(
+        f"{folder}: {len(train.targets)} rows to train on, "
+        f"{len(test.targets)} to test"
+    )
+
+
+def _train(data_path, train_dir):
+    given = {
+        "batch_size": FLAGS.mini_batch_size,
+        "steps": FLAGS.max_step_train and int(FLAGS.max_step_train),
+        "learning_rate": FLAGS.learning_rate,
+    }
+    recipe = dataclasses.replace(
+        mentor_fit.RECIPES[FLAGS.recipe],
+        **{name: value for name, value in given.items() if value is not None},
+    )
+    results = mentor_fit.fit_to_folder(
+        data_path, train_dir, recipe, FLAGS.seed, FLAGS.overwrite, _report
+    )
+    (pathlib.Path(train_dir) / "run.flags").write_text(_flag_file())
+    print(
+        f"{train_dir}: {results['step']} steps in {results['seconds']} s, "
+        f"mean squared error {results['test_mse']:.3g} on "
+        f"{results['num_test']} rows held out"
+    )
+    if results["saturated"]:
+        print(
+            "this network has learnt nothing: try another --seed or a lower "
+            "--learning_rate, or --recipe=shipped",
+            file=sys.stderr,
+        )
+
+
+def _report(record):
+    print(
+        f"step {record['step']}: train loss {record['train_loss']:.3g}, "
+        f"test loss {record['test_loss']:.3g}",
+        flush=True,
+    )
+
+
+def _flag_file():
+    """Returns a flag file that repeats this run."""
+    mine = FLAGS.get_key_flags_for_module(sys.modules[__name__])
+    given = [flag.serialize() for flag in mine if flag.present]
+    return "\n".join(given) + "\n"
+
+
+def _visualize(model, folder):
+    epochs = _epochs()
+    net = mentor_network.load(model)
+    for path in mentor_plot.plot(net, epochs, folder, FLAGS.loss_bound):
+        print(path)
+
+
+def _epochs():
+    try:
+        return [int(epoch) for epoch in FLAGS.epoch_ranges]
+    except ValueError:
+        raise errors.UserError(
+            f"--epoch_ranges is {','.join(FLAGS.epoch_ranges)}: give "
+            "percentages, e.g. 0,50,99"
+        ) from None
+
+
+def run():
+    """Entry point of the console script."""
+    common.run(main)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,71 @@
+"""What a run folder keeps of a trainer's flags."""
+
+import pathlib
+import sys
+
+from absl import flags
+
+FLAGS = flags.FLAGS
+
+# Recorded as absolute paths: a run may be looked at from anywhere.
+_PATHS = (
+    "data_dir",
+    "labels_csv",
+    "noise_manifest",
+    "pretrained",
+    "probe_csv",
+    "probe_dir",
+    "trained_mentornet_dir",
+    "train_log_dir",
+)
+
+# Not recorded at their defaults: a run from before they were there goes on.
+_SINCE = ("jit_compile", "mixed_precision", "steps_per_execution")
+
+# Flags of this start of the run, not of the run.
+_OF_THIS_START = {
+    "checkpoint_path",
+    "dataset",
+    "device_id",
+    "mode",
+    "overwrite",
+    "restore_step",
+    "use_ema",
+}
+
+
+def recorded(but):
+    """Returns {name: text} of this script's flags, for the run folder.
+
+    Args:
+        but: names to leave out.
+    """
+    texts = {}
+    for module, defined in FLAGS.flags_by_module_dict().items():
+        if module == sys.argv[0] or module.startswith(
+            ("tfnoisy.bin", "tfnoisy.cli")
+        ):
+            for flag in defined:
+                if flag.name in {*but, *_OF_THIS_START}:
+                    continue
+                if flag.name in _SINCE and flag.value == flag.default:
+                    continue
+                if flag.value is not None:
+                    texts[flag.name] = _text(flag.value)
+    # Either a path or this word.
+    paths = set(_PATHS)
+    if texts.get("pretrained") == "imagenet":
+        paths.remove("pretrained")
+    for name in paths:
+        if texts.get(name):
+            path = pathlib.Path(texts[name]).expanduser()
+            texts[name] = str(path.absolute())
+    return dict(sorted(texts.items()))
+
+
+def _text(value):
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return ",".join(str(word).strip() for word in value)
+    return str(value)

@@ -1,0 +1,13 @@
+"""The moving average of a student's weights that a method is judged by."""
+
+import tensorflow as tf
+
+
+def average_decay(ema_decay, n):
+    """Returns min(ema_decay, (1 + n) / (10 + n)), TF1's warm-up of an EMA.
+
+    Args:
+        ema_decay: the largest decay.
+        n: float, the number of updates before this one, or with it.
+    """
+    return tf.minimum(ema_decay, (1.0 + n) / (10.0 + n))

@@ -1,0 +1,303 @@
+"""Blind Knowledge Distillation: a student that does not see the label.
+
+Kaiser, Ehmann, Reinders, Rosenhahn, "Blind Knowledge Distillation for Robust
+Image Classification", 2022 (arXiv 2211.11355); the code followed is
+TimoK93/blind_knowledge_distillation, `blind_knowledge_dist_training.py`.
+Two networks, teacher and student, see the same views and labels y (one-hot Y):
+
+    loss = mean CE(t, z_T) + sum_{c != y} (z_T - z_S)^2 / (B C - 1)
+
+    phase 1  t = Y.  Recorded in epoch e: q_i = softmax(z_T + z_S)_y, how much
+             both agree with a label, and m_e = mean max_c p_S, the student's
+             confidence, which falls when the teacher begins to memorise
+    e*       the first peak of m; its q puts labels into four groups of trust
+    phase 2  t = r^(1 + a) / sum_c r^(1 + a),  r = (1 - a) Y + a p_S, with the
+             a of the label's group
+
+What the code does that one would not expect:
+
+- Nothing is detached: the complementary loss pulls at the teacher too, and in
+  phase 2 the targets pull at the student, which then is no longer blind.
+  `detached` stops both.
+- The divisor is B C - 1, not B (C - 1).
+- Phase 2 is the rest of the same run; the weights do not return to e*, which
+  is known two epochs later at best.
+- Training takes its groups from q as recorded (training mode, before each
+  update); the labels taken for wrong are group 4 of another q, from a pass
+  over all examples in evaluation mode, yet with a training view each.
+
+Deviations: q is kept by example id, not by position in the split; that pass
+sees the training examples, not those held out; m is recorded to the end, for
+the plot.  Where the original crashes, as q has no two classes, or ends without
+a detection, as m has no peak, a warning is given; `fallback` then judges the
+labels by the epoch of the largest m.
+"""
+
+import functools
+
+import numpy as np
+import tensorflow as tf
+
+from tfnoisy import errors, replicas
+from tfnoisy.methods import base
+from tfnoisy.methods import losses as losses_lib
+from tfnoisy.methods.bkd import tipping
+from tfnoisy.nets import weight_decay as decay
+
+
+def agreement(teacher_logits, student_logits):
+    """Returns p_T p_S / sum_c p_T p_S, [B, C], as a softmax of logits.
+
+    Args:
+        teacher_logits: z_T, [B, C].
+        student_logits: z_S, [B, C].
+    """
+    return tf.nn.softmax(teacher_logits + student_logits)
+
+
+def complementary_loss(teacher_logits, student_logits, labels):
+    """Returns sum_{c != y} (z_T - z_S)^2 / (B C - 1), a scalar.
+
+    Args:
+        teacher_logits: z_T, [B, C].
+        student_logits: z_S, [B, C].
+        labels: one-hot [B, C].
+    """
+    error = (1.0 - labels) * tf.square(teacher_logits - student_logits)
+    size = tf.cast(tf.size(labels), error.dtype)
+    return tf.reduce_sum(error) / (size - 1.0)
+
+
+def robust_targets(labels, student_probs, alphas):
+    """Returns r^(1 + a) / sum_c r^(1 + a) of r = (1 - a) Y + a p_S, [B, C].
+
+    Args:
+        labels: Y, one-hot [B, C].
+        student_probs: p_S, [B, C].
+        alphas: a, [B] in [0, 1]; 0 gives the label and no gradient.
+    """
+    alphas = alphas[:, None]
+    blended = (1.0 - alphas) * labels + alphas * student_probs
+    sharper = tf.pow(blended, 1.0 + alphas)
+    return sharper / tf.reduce_sum(sharper, -1, keepdims=True)
+
+
+class BKD(base.Method):
+    """Trains a pair of networks, (teacher, student), epoch by epoch."""
+
+    def __init__(
+        self,
+        student,
+        *,
+        num_ids,
+        lr=0.02,
+        n_epoch=300,
+        lr_drop_epochs=(150,),
+        lr_drop_factor=0.1,
+        alpha1=0.30,
+        alpha2=0.45,
+        alpha3=0.55,
+        alpha4=0.70,
+        otsu="released",
+        detached=False,
+        fallback=True,
+        tipping_every=1,
+        clean_test_freq=10,
+        weight_decay=5e-4,
+        **kwargs,
+    ):
+        """Makes the method; names and defaults are the original's.
+
+        Args:
+            student: a `nets.pair.Pair` of teacher and student.
+            num_ids: the largest example id plus one.
+            lr: the learning rate.
+            n_epoch: passes over the data.
+            lr_drop_epochs: from each of these epochs on, counted from 0, the
+                learning rate is multiplied once more by
+            lr_drop_factor: 0.1 in the original.
+            alpha1: a of group 1, the most trusted labels, in [0, 1].
+            alpha2: a of group 2.
+            alpha3: a of group 3.
+            alpha4: a of group 4, the least trusted.
+            otsu: `released` or `textbook`, see `trust.otsu_split`.
+            detached: no gradient into the complementary loss's z_T nor into
+                the targets' p_S.
+            fallback: judge the labels even without a tipping point.
+            tipping_every: passes over the data that make one epoch of the
+                tipping curve; 1 in the original, of 352 steps.  The mean
+                of fewer steps may have a peak by chance.
+            clean_test_freq: epochs between evaluations, of which one follows
+                the first epoch and one the last.
+            weight_decay: the factor of sum(w^2) / 2 over all trainables.
+            **kwargs: as for `base.Method`.
+
+        Raises:
+            UserError: for values out of range.
+        """
+        super().__init__(
+            student,
+            weight_decay=weight_decay,
+            decayed=decay.all_trainable(student),
+            **kwargs,
+        )
+        alphas = [alpha1, alpha2, alpha3, alpha4]
+        for group, alpha in enumerate(alphas, 1):
+            if not 0.0 <= alpha <= 1.0:
+                raise errors.UserError(
+                    f"--alpha{group}={alpha} must be between 0 and 1"
+                )
+        counts = {
+            "n_epoch": n_epoch,
+            "tipping_every": tipping_every,
+            "clean_test_freq": clean_test_freq,
+        }
+        for name, value in counts.items():
+            if value < 1:
+                raise errors.UserError(f"--{name}={value} must be at least 1")
+        self.lr = lr
+        self.n_epoch = n_epoch
+        self.lr_drop_epochs = tuple(lr_drop_epochs)
+        self.lr_drop_factor = lr_drop_factor
+        self.alphas = tuple(alphas)
+        self.detached = detached
+        self.clean_test_freq = clean_test_freq
+        self.tipping_every = tipping_every
+        self.tipping_point = tipping.TippingPoint(
+            num_ids,
+            max(1, n_epoch // tipping_every),
+            otsu=otsu,
+            fallback=fallback,
+        )
+        self._judge = replicas.Pass(
+            self.distribute_strategy, self._judged_agreements
+        )
+
+    def stage(self, step, data, num_steps):
+        """Ends the epoch before this step, if that is due; returns the next.
+
+        Args:
+            step: int, the updates made so far.
+            data: a `pipeline.TrainingData`.
+            num_steps: T, the most updates that may be made.
+
+        Returns:
+            A `base.Stage` of one epoch, or None after the last.
+
+        Raises:
+            TrainingError: if the networks' predictions are not finite.
+        """
+        num_replicas = self.distribute_strategy.num_replicas_in_sync
+        steps = -(-len(data.dataset) // (data.batch_size * num_replicas))
+        epoch = step // steps
+        ended = epoch // self.tipping_every
+        if base.value_of(self.tipping_point.epochs) < ended:
+            self.tipping_point.end_epoch(
+                data.dataset.ids, lambda: self._judge_all(data, epoch - 1)
+            )
+        if step >= num_steps or epoch >= self.n_epoch:
+            self.tipping_point.end_training()
+            return None
+        self.optimizer.learning_rate = base.dropped(
+            self.lr, self.lr_drop_factor, self.lr_drop_epochs, epoch
+        )
+
+        def batches(first_batch, context):
+            return data.epoch_batches(
+                (epoch, 0),
+                # The last step of several replicas may want some more.
+                repeat=num_replicas > 1,
+                first_batch=first_batch,
+                input_context=context,
+            )
+
+        return base.Stage(
+            epoch * steps,
+            (epoch + 1) * steps,
+            batches,
+            self.train_step,
+            evaluate=epoch % self.clean_test_freq == 0
+            or epoch == self.n_epoch - 1,
+        )
+
+    def train_step(self, batch):
+        """One step of either phase.
+
+        Args:
+            batch: {images [B, H, W, C], labels [B] or [B, C], ids [B]}.
+
+        Returns:
+            Scalars: loss (with decay), naive_loss (the cross-entropy),
+            complementary_loss, accuracy (of the pair, on the given labels),
+            confidence (mean max_c p_S), agreement (mean q).
+
+        Raises:
+            UserError: if the batch has no ids.
+        """
+        if not isinstance(batch, dict) or "ids" not in batch:
+            raise errors.UserError(
+                "BKD trains on batches with ids beside images and labels"
+            )
+        images, labels = self.unpack(batch)
+        # All are in group 0 in phase 1, in which the target is the label.
+        groups = tf.gather(self.tipping_point.groups, batch["ids"])
+        alphas = tf.gather([0.0, *self.alphas], groups)
+        passed = tf.stop_gradient if self.detached else tf.identity
+
+        with tf.GradientTape() as tape:
+            z_t, z_s = (
+                network(images, training=True)
+                for network in self.student.networks
+            )
+            p_s = tf.nn.softmax(z_s)
+            targets = robust_targets(labels, passed(p_s), alphas)
+            naive = tf.reduce_mean(losses_lib.cross_entropy(targets, z_t))
+            complementary = complementary_loss(passed(z_t), z_s, labels)
+            loss = naive + complementary + self.decay_loss()
+        self.minimize(loss, tape)
+
+        q = tf.reduce_sum(labels * agreement(z_t, z_s), -1)
+        confidences = tf.reduce_max(p_s, -1)
+        self.tipping_point.record(batch["ids"], q, confidences)
+        return {
+            "loss": loss,
+            "naive_loss": naive,
+            "complementary_loss": complementary,
+            "accuracy": losses_lib.accuracy(labels, z_t + z_s),
+            "confidence": tf.reduce_mean(confidences),
+            "agreement": tf.reduce_mean(q),
+        }
+
+    def findings(self):
+        """Returns the tipping curve, see `tipping.TippingPoint`, and its step.
+
+        Returns:
+            {tipping: {...; every: the passes over the data in each value}}.
+        """
+        found = self.tipping_point.findings()
+        found["tipping"]["every"] = self.tipping_every
+        return found
+
+    def evidence(self):
+        """Returns what is said of the labels, see `tipping.TippingPoint`."""
+        return self.tipping_point.evidence()
+
+    def _judge_all(self, data, epoch):
+        """Returns q in evaluation mode, a training view each, by row [N]."""
+        batches = functools.partial(
+            data.training_view_batches, data.batch_size, (epoch, 1)
+        )
+        q = self._judge(batches, len(data.dataset))
+        if not np.all(np.isfinite(q)):
+            raise errors.TrainingError(
+                f"after epoch {epoch} the networks' predictions are not "
+                "finite; a smaller --lr, with --overwrite, usually helps"
+            )
+        return q
+
+    def _judged_agreements(self, batch):
+        z_t, z_s = (
+            network(batch["images"], training=False)
+            for network in self.student.networks
+        )
+        return tf.gather(agreement(z_t, z_s), batch["labels"], batch_dims=1)

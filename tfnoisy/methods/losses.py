@@ -1,0 +1,19 @@
+"""Losses and target transformations that several methods share."""
+
+import tensorflow as tf
+
+
+def cross_entropy(labels, logits):
+    """Returns the cross-entropy [B] of (soft) labels [B, C] with logits."""
+    return tf.nn.softmax_cross_entropy_with_logits(labels, logits)
+
+
+def accuracy(labels, logits):
+    """Returns the share of rows where both have their maximum together."""
+    return tf.reduce_mean(hits(labels, logits))
+
+
+def hits(labels, logits):
+    """Returns 1.0 where both have their maximum together, else 0.0, [B]."""
+    same = tf.equal(tf.argmax(labels, -1), tf.argmax(logits, -1))
+    return tf.cast(same, tf.float32)

@@ -1,0 +1,276 @@
+"""The data of a run: loaded, its noise applied, a share held out."""
+
+import dataclasses
+
+import numpy as np
+
+from tfnoisy import errors, randomness
+from tfnoisy.augment import keras_view, standard, strong
+from tfnoisy.datasets import dataset as dataset_lib
+from tfnoisy.datasets import load as dataset_load
+from tfnoisy.datasets import pipeline
+from tfnoisy.datasets import probe as probe_lib
+from tfnoisy.datasets.images import streamed
+from tfnoisy.noise import manifest as noise_manifest
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DataOptions:
+    """Which data, by the names of the scripts' flags.
+
+    Attributes:
+        dataset_name: see `datasets.load.load`.
+        data_dir: likewise.
+        labels_csv: likewise.
+        image_size: likewise, 0 for the images' own.
+        cache_mib: likewise.
+        train_split: the training examples, in TFDS's slicing syntax.
+        test_split: the clean test examples.
+        noise: what is done to the training labels, see `noise.spec`.
+        noise_seed: of these draws.
+        noise_manifest: a manifest's file to use in place of `noise`.
+        holdout: share of the noisy training data kept for selection.
+        augment: the name of an augmentation, see `augment.standard`.
+        aug_type: the name of a strong augmentation, see `strong_view`, or
+            empty for none.
+        probe_dataset_hold_ratio: share of the training set held out as
+            trusted before the noise; 0 for none.
+        probe_dir: in place of it, a folder of trusted images.
+        probe_csv: likewise, a CSV that names them.
+        seed: of everything but the noise.
+    """
+
+    dataset_name: str
+    data_dir: str = ""
+    labels_csv: str = ""
+    image_size: int = 0
+    cache_mib: int = streamed.CACHE_MIB
+    train_split: str = "train"
+    test_split: str = "test"
+    noise: str = "none"
+    noise_seed: int = 0
+    noise_manifest: str = ""
+    holdout: float = 0.0
+    augment: str = "standard"
+    aug_type: str = ""
+    probe_dataset_hold_ratio: float = 0.0
+    probe_dir: str = ""
+    probe_csv: str = ""
+    seed: int = 0
+
+    @classmethod
+    def from_flags(cls, values):
+        """Returns the options that a run folder's flags record.
+
+        Args:
+            values: {flag name: value as text}; others are passed over.
+        """
+        return cls(
+            **{
+                field.name: field.type(values[field.name])
+                for field in dataclasses.fields(cls)
+                if field.name in values
+            }
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """The data of an experiment, noise applied.
+
+    Attributes:
+        train: the training `ImageDataset`, given labels noisy.
+        holdout: likewise, kept for selection, or None.
+        test: the test `ImageDataset`.
+        manifest: the `NoiseManifest` of train and holdout together.
+        augmentation: the views.
+        strong: the strong view, or None.
+        probe: the trusted `ImageDataset`, or None.
+    """
+
+    train: dataset_lib.ImageDataset
+    holdout: dataset_lib.ImageDataset | None
+    test: dataset_lib.ImageDataset
+    manifest: noise_manifest.NoiseManifest
+    augmentation: standard.Augmentation
+    strong: standard.Augmentation | None = None
+    probe: dataset_lib.ImageDataset | None = None
+
+    def training(self, batch_size, seed):
+        """Returns the `pipeline.TrainingData` of a run."""
+        return pipeline.TrainingData(
+            self.train,
+            self.augmentation,
+            batch_size,
+            seed,
+            self.strong,
+            self.probe,
+        )
+
+
+def load(options):
+    """Loads a run's data and applies its noise.
+
+    Args:
+        options: a `DataOptions`.
+
+    Returns:
+        A `Data`.
+
+    Raises:
+        UserError: for anything that the user can put right.
+    """
+
+    def load_source(name):
+        return dataset_load.load(
+            name, "train", image_size=options.image_size or 32
+        )
+
+    if not 0.0 <= options.holdout < 1.0:
+        raise errors.UserError(
+            f"--holdout is a share in [0, 1), not {options.holdout}"
+        )
+    if options.noise.startswith("dividemix") and options.train_split != "train":
+        raise errors.UserError(
+            f"--noise={options.noise} is made for the whole training set, not "
+            f"for --train_split={options.train_split}; make it for the whole "
+            "and pass its --noise_manifest"
+        )
+    train = load_split(options, options.train_split)
+    probe, rest = _probe(options, train)
+    if options.noise_manifest:
+        manifest = noise_manifest.NoiseManifest.load(options.noise_manifest)
+        if options.noise not in ("none", manifest.spec):
+            raise errors.UserError(
+                f"--noise={options.noise} contradicts --noise_manifest, which "
+                f"is of {manifest.spec}; give one of the two"
+            )
+    else:
+        manifest = noise_manifest.inject(
+            train, options.noise, options.noise_seed, load_source
+        )
+    manifest = manifest.part(rest)
+    train = manifest.apply(rest, load_source)
+    held_out, train = split_off(train, options.holdout, options.seed)
+    test = load_split(options, options.test_split)
+    if test.images.shape[1:] != train.images.shape[1:]:
+        raise errors.UserError(
+            f"training images are {train.images.shape[1:]}, test images "
+            f"{test.images.shape[1:]}: set --image_size"
+        )
+    if test.clean_labels is not None and (test.clean_labels < 0).any():
+        # An image of no class cannot be judged.
+        test = test.take(test.clean_labels >= 0)
+    shape = train.images.shape[1:]
+    augmentation = standard.get(options.augment, shape, train.mirror)
+    view = None
+    if options.aug_type:
+        view = strong_view(options.aug_type, augmentation, shape, train.mirror)
+    return Data(train, held_out, test, manifest, augmentation, view, probe)
+
+
+def strong_view(name, augmentation, image_shape, mirror):
+    """Returns a strong augmentation by a name of `--aug_type`.
+
+    Args:
+        name: `autoaug` or `randaug` (IEG's), `default` (the standard view once
+            more), `keras_randaugment[:N:FACTOR]` (Keras's layer), or any name
+            of `augment.strong`.
+        augmentation: the standard one.
+        image_shape: (H, W, C) of the images.
+        mirror: whether a flipped image keeps its class.
+
+    Raises:
+        UserError: for a name that does not exist, or does not go with the
+            standard one.
+    """
+    if name == "default":
+        if augmentation.view_shape != image_shape:
+            raise errors.UserError(
+                f"--aug_type=default would crop what --augment="
+                f"{augmentation.name} has cropped: take another one of the two"
+            )
+        return augmentation
+    if name.startswith("keras_randaugment"):
+        return keras_view.get(name, augmentation.view_shape)
+    name = {
+        "autoaug": "autoaugment_ieg",
+        "randaug": "randaugment_ieg",
+    }.get(name, name)
+    return strong.get(name, augmentation.view_shape, mirror)
+
+
+def _probe(options, train):
+    """Returns the probe set, or None, and the other training examples."""
+    if options.probe_dir or options.probe_csv:
+        probe = probe_lib.read(
+            options.probe_dir,
+            options.probe_csv,
+            train,
+            image_size=options.image_size or None,
+            seed=options.seed,
+        )
+        return probe, train
+    if not options.probe_dataset_hold_ratio:
+        return None, train
+    return probe_lib.hold_out(
+        train, options.probe_dataset_hold_ratio, options.seed
+    )
+
+
+def load_split(options, split):
+    """Returns one split as the files have it, an `ImageDataset`.
+
+    Args:
+        options: a `DataOptions`.
+        split: in TFDS's slicing syntax.
+    """
+    return dataset_load.load(
+        options.dataset_name,
+        split,
+        data_dir=options.data_dir,
+        labels_csv=options.labels_csv,
+        image_size=options.image_size or None,
+        cache_mib=options.cache_mib,
+    )
+
+
+def split_off(dataset, share, seed):
+    """Splits off a random share of a data set, chosen by id.
+
+    Args:
+        dataset: an `ImageDataset`.
+        share: in [0, 1); round(share * N) examples are split off.
+        seed: the run's seed.
+
+    Returns:
+        (the share or None if it is empty, the rest).
+    """
+    count = round(share * len(dataset))
+    if not share:
+        return None, dataset
+    if not 0 < count < len(dataset):
+        raise errors.UserError(
+            f"--holdout={share} of {len(dataset)} examples is {count}: it must "
+            "leave some on both sides"
+        )
+    chosen = np.zeros(len(dataset), bool)
+    chosen[by_lot(dataset, "holdout", seed)[:count]] = True
+    return dataset.take(chosen), dataset.take(~chosen)
+
+
+def steps_of(num_epochs, num_examples, batch_size):
+    """Returns how many batches make so many passes, rounded up."""
+    return -(-int(num_epochs * num_examples) // batch_size)
+
+
+def by_lot(dataset, stream, seed):
+    """Returns the rows of a data set in a random order, int64 [N].
+
+    Args:
+        dataset: an `ImageDataset`.
+        stream: a name in `randomness.STREAMS`.
+        seed: the run's seed.
+    """
+    draws = randomness.uniform_by_id(seed, stream, dataset.num_ids, 1)
+    return np.argsort(draws.numpy()[dataset.ids, 0], kind="stable")
