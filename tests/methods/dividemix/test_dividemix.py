@@ -282,13 +282,13 @@ def test_two_iterations_are_the_originals(original, monkeypatch):
     method = spied(golden, mix_unlabelled=original == "cifar")
     peer = method.student.networks[1]
     before = [v.numpy() for v in peer.variables]
-    mixmatch, given = dividemix.mixmatch, []
+    mixmatch, given = mixup.mixmatch, []
 
     def spy(images, targets, *args):
         given.append(targets.numpy())
         return mixmatch(images, targets, *args)
 
-    monkeypatch.setattr(dividemix, "mixmatch", spy)
+    monkeypatch.setattr(mixup, "mixmatch", spy)
     for batch, row in zip(BATCHES, expected["iterations"]):
         weights = [v.numpy() for v in method.student.trainable_variables[:5]]
         logs = method.train_iteration(0, batch)
@@ -355,14 +355,14 @@ def test_a_warm_up_iteration_is_the_originals():
 def test_guesses_in_evaluation_mode(monkeypatch):
     golden = json.loads(GOLDEN.read_text())
     method = spied(golden, pseudo_label_mode="eval")
-    mixmatch, seen = dividemix.mixmatch, []
+    mixmatch, seen = mixup.mixmatch, []
 
     def spy(images, targets, *args):
         mixed = mixmatch(images, targets, *args)
         seen.extend([images, targets, mixed[0]])
         return mixed
 
-    monkeypatch.setattr(dividemix, "mixmatch", spy)
+    monkeypatch.setattr(mixup, "mixmatch", spy)
     method.train_iteration(0, BATCHES[0])
     images, targets, mixed = seen
     student = tiny_pair()
