@@ -14,9 +14,10 @@ from absl import flags
 from tfnoisy.cli import common  # First: it keeps TensorFlow quiet.
 
 # isort: split
-from tfnoisy import errors, metrics
+from tfnoisy import errors
 from tfnoisy.audit import (
     cross_validate,
+    detection,
     from_evidence,
     label_quality,
     pred_probs,
@@ -207,7 +208,7 @@ def main(_):
         f"(estimated noise rate {found.noise_rate:.3f}); see "
         f"{output / 'report.html'} and labels.csv beside it"
     )
-    measured = metrics.measure(found)
+    measured = detection.measure(found)
     if measured:
         print(
             "against the clean labels: "

@@ -53,7 +53,7 @@ def test_its_trainer_knows_the_flags(name):
     # Of the files that define flags only those that it takes any from.
     defined = script + "".join(
         file.read_text()
-        for file in (ROOT / "bin").glob("*_flags.py")
+        for file in (ROOT / "tfnoisy/cli").glob("*_flags.py")
         if f"{file.stem}.define" in script
     )
     for word in flags_of(name):

@@ -9,8 +9,8 @@ import pathlib
 import jinja2
 import numpy as np
 
-from tfnoisy import errors, metrics, output_file
-from tfnoisy.audit import figures, issues
+from tfnoisy import errors, output_file
+from tfnoisy.audit import detection, figures, issues
 
 MAX_IMAGES = 500
 # Of the images' data URIs together, in characters; all else is some 200 kB.
@@ -89,7 +89,7 @@ def render(evidence, dataset, *, table_name=None, max_images=MAX_IMAGES):
         groups=_groups(evidence),
         matrix=_matrix(evidence, names),
         cards=_cards(evidence, dataset, max_images),
-        measured=metrics.measure(evidence),
+        measured=detection.measure(evidence),
         loss_range=_loss_range(evidence),
         table_name=table_name,
     )

@@ -4,7 +4,8 @@ import sys
 
 PROGRAM = """
 import json, sys
-from tfnoisy.serving import client, grpc_client, messages, rest_client
+from tfnoisy.serving.client import client, grpc_client, rest_client
+from tfnoisy.serving.loader import messages
 without = [name for name in sys.modules if name.startswith("tensorflow.py")]
 import tensorflow as tf
 request = messages.predict_pb2.PredictRequest()
