@@ -113,6 +113,24 @@ def test_the_order_is_that_of_every_process():
     np.testing.assert_array_equal(order, first + second)
 
 
+def test_batches_without_shuffling_keep_the_order_in_every_epoch():
+    ids = [batch["ids"] for batch in take(stream(shuffle=False), 5)]
+    np.testing.assert_array_equal(np.concatenate(ids), [*range(10)] * 2)
+
+
+def test_values_by_row_come_with_the_batches_and_may_replace_the_labels():
+    dataset = make_dataset([7, 3, 11])
+    values = {
+        "sample_weight": np.float32([0.5, 1.0, 2.0]),
+        "labels": np.float32([[1, 0], [0.5, 0.5], [0, 1]]),
+    }
+    data = pipeline.TrainingData(dataset, SEEN, 2, 0, values=values)
+    for batch in take(data.batches(), 3):
+        rows = [dataset.ids.tolist().index(i) for i in batch["ids"]]
+        for name, value in values.items():
+            np.testing.assert_array_equal(batch[name], value[rows])
+
+
 def test_the_draws_are_those_of_seed_epoch_and_id():
     views = views_of(stream([3, 0, 8], 2, seed=6), 3, 6)
     assert set(views) == set(itertools.product(range(4), (0, 3, 8)))

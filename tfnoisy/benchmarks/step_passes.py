@@ -12,13 +12,13 @@ import tensorflow as tf
 
 from tfnoisy import randomness
 from tfnoisy.mentor import network as mentornet_net
-from tfnoisy.methods import baseline, mentormix, mentornet
+from tfnoisy.methods import baseline, execution, mentormix, mentornet
 from tfnoisy.methods import losses as losses_lib
 from tfnoisy.methods.bkd import bkd
 from tfnoisy.methods.dividemix import dividemix
 from tfnoisy.methods.look_ahead import ieg, l2r, look_ahead
 from tfnoisy.nets import pair, precision, registry
-from tfnoisy.training import execution, loss_scale
+from tfnoisy.training import loss_scale
 
 
 @dataclasses.dataclass(frozen=True)

@@ -34,6 +34,9 @@ class TrainingData:
         seed: the run's seed.
         strong: a strong augmentation of the training view, or None.
         probe: an `ImageDataset` of trusted examples, or None.
+        shuffle: whether `batches` shuffles the training set in every epoch.
+        values: {name: array [N, ...]} that `batches` adds to each batch, by
+            row; `labels` there replaces the given labels.
     """
 
     dataset: dataset_lib.ImageDataset
@@ -42,6 +45,8 @@ class TrainingData:
     seed: int
     strong: standard.Augmentation | None = None
     probe: dataset_lib.ImageDataset | None = None
+    shuffle: bool = True
+    values: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     @property
     def images(self):
@@ -60,6 +65,8 @@ class TrainingData:
             input_context,
             strong=self.strong,
             probe=self.probe,
+            shuffle=self.shuffle,
+            values=self.values,
         )
 
     def epoch_batches(
@@ -182,6 +189,8 @@ def training_batches(
     *,
     strong=None,
     probe=None,
+    shuffle=True,
+    values=None,
 ):
     """Returns an endless stream of shuffled, augmented training batches.
 
@@ -202,6 +211,8 @@ def training_batches(
             before its colours are touched; or None.
         probe: an `ImageDataset` of trusted examples, of which each batch has
             batch_size too, in the first kind of view; or None.
+        shuffle: whether each epoch has an order of its own.
+        values: {name: array [N, ...]} to add to the batches, by row.
 
     Returns:
         A `tf.data.Dataset` of {images: float32 [B, H, W, C], labels: int32
@@ -213,7 +224,7 @@ def training_batches(
     if strong is not None:
         draws["augment_strong"] = strong.num_draws
     entered = (seed, batch_size, first_batch)
-    streams = {"noisy": _example_batches(dataset, draws, *entered)}
+    streams = {"noisy": _example_batches(dataset, draws, *entered, shuffle)}
     if probe is not None:
         draws = {"augment_probe": augmentation.num_draws}
         streams["probe"] = _example_batches(
@@ -222,6 +233,7 @@ def training_batches(
         read_probe, probe_labels, _ = _on_host(probe, probe.given_labels)
     rows = tf.data.Dataset.zip(streams)
     read, labels, ids = _on_host(dataset, dataset.given_labels)
+    values = _constants(values or {})
 
     def load(rows):
         row, draws = rows["noisy"]
@@ -230,6 +242,7 @@ def training_batches(
             "images": augmentation.train(pixels, draws["augment"]),
             "labels": tf.gather(labels, row),
             "ids": tf.gather(ids, row),
+            **{name: tf.gather(v, row) for name, v in values.items()},
         }
         if strong is not None:
             batch["images_strong"] = strong.train(

@@ -22,8 +22,8 @@ import tqdm
 
 from tfnoisy import errors, replicas
 from tfnoisy.datasets.images import streamed
-from tfnoisy.methods import base
-from tfnoisy.training import checkpoints, execution
+from tfnoisy.methods import base, execution
+from tfnoisy.training import checkpoints
 
 
 class Means:

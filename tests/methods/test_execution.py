@@ -10,14 +10,13 @@ from tfnoisy.augment import standard
 from tfnoisy.benchmarks import step_passes
 from tfnoisy.datasets import load, pipeline
 from tfnoisy.mentor import network as mentornet_net
-from tfnoisy.methods import base, baseline, mentormix
+from tfnoisy.methods import base, baseline, execution, mentormix
 from tfnoisy.methods.bkd import bkd
 from tfnoisy.nets import blocks, layers, pair, precision, registry
 from tfnoisy.runs import folder as run_folder
 from tfnoisy.training import (
     distribution,
     evaluation,
-    execution,
     loop,
     loss_scale,
     optimizer,

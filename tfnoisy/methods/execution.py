@@ -8,7 +8,9 @@ import tensorflow as tf
 from tfnoisy import errors, replicas
 
 
-def compiled(strategy, train_step, prepare, steps=1, jit_compile=False):
+def compiled(
+    strategy, train_step, prepare, steps=1, jit_compile=False, eager=False
+):
     """Returns a function that makes training steps.
 
     Args:
@@ -18,6 +20,7 @@ def compiled(strategy, train_step, prepare, steps=1, jit_compile=False):
             `methods.base.Method.prepare`.
         steps: the most steps of one call.
         jit_compile: whether XLA compiles the step.
+        eager: run the step as Python, operation by operation, for a debugger.
 
     Returns:
         A function of (iterator, see `replicas.iterate`; int number of steps,
@@ -37,13 +40,18 @@ def compiled(strategy, train_step, prepare, steps=1, jit_compile=False):
         # Together: workers would have to meet for each of them.
         return strategy.reduce(tf.distribute.ReduceOp.MEAN, logs, axis=None)
 
-    # AutoGraph would translate every function that a step calls, which takes
-    # as long as the tracing, and has nothing to translate.
-    @tf.function(jit_compile=False, autograph=False)
+    def traced(function):
+        if eager:
+            return function
+        # AutoGraph would translate every function that a step calls, which
+        # takes as long as the tracing, and has nothing to translate.
+        return tf.function(function, jit_compile=False, autograph=False)
+
+    @traced
     def single_step(iterator):
         return _by_name(names, one_step(iterator)[None])
 
-    @tf.function(jit_compile=False, autograph=False)
+    @traced
     def several_steps(iterator, number):
         _, logs = tf.while_loop(
             lambda index, _: index < number,
