@@ -1,6 +1,8 @@
 """Pictures, files of them, and draws, for tests of several folders."""
 
 import io
+import struct
+import zlib
 
 import numpy as np
 from PIL import Image
@@ -32,6 +34,23 @@ def file_of(image, kind="PNG", **options):
     contents = io.BytesIO()
     image.save(contents, kind, **options)
     return contents.getvalue()
+
+
+def black_png(width, height):
+    """A PNG file of one bit a pixel: 400 million of them take 49 kB."""
+
+    def chunk(name, data):
+        check = struct.pack(">I", zlib.crc32(name + data))
+        return struct.pack(">I", len(data)) + name + data + check
+
+    head = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    rows = zlib.compress(bytes(1 + (width + 7) // 8) * height, 9)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", rows)
+        + chunk(b"IEND", b"")
+    )
 
 
 def save_image(path, value, size=(12, 10)):

@@ -11,6 +11,8 @@ import tempfile
 
 import tensorflow as tf
 
+from tfnoisy.datasets.images import header_ops
+
 # Rec. 601's luma in 16-bit fixed point, as Pillow's convert("L") rounds it.
 _LUMA = (19595, 38470, 7471)
 
@@ -29,10 +31,10 @@ def is_image(head):
 def decode(contents, image_shape, crop=False):
     """Returns the pixels of an image file.
 
-    Decoding and grey values are Pillow's, bit for bit, so images that have
-    their size are too.  Others are resized as by `tf.image.resize` with
-    anti-aliasing; Pillow rounds twice where this rounds once, which leaves
-    some pixels one level of 255 apart.
+    It is turned as its EXIF orientation says.  Decoding and grey values are
+    Pillow's, bit for bit, so images that have their size are too.  Others are
+    resized as by `tf.image.resize` with anti-aliasing; Pillow rounds twice
+    where this rounds once, which leaves some pixels one level of 255 apart.
 
     Args:
         contents: a scalar string: a PNG, JPEG or GIF file (its first frame).
@@ -47,6 +49,7 @@ def decode(contents, image_shape, crop=False):
     image = tf.io.decode_jpeg(
         contents, channels=3, dct_method="INTEGER_ACCURATE"
     )
+    image = header_ops.upright(image, contents)
     if image_shape[-1] == 1:
         luma = tf.reduce_sum(
             tf.cast(image, tf.int32) * _LUMA, axis=-1, keepdims=True
