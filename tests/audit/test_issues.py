@@ -89,9 +89,9 @@ def test_without_cleanlab(monkeypatch, function):
 def test_the_rest_does_not_import_cleanlab():
     program = (
         "import sys, numpy as np\n"
-        "from tfnoisy.audit import evidence, report, table\n"
-        "evidence.Evidence.from_losses(range(4), [0, 1, 0, 1], [0, 1, 1, 1],"
-        " [0.1, 0.2, 3, 0.1], 2)\n"
+        "from tfnoisy.audit import label_quality, report, table\n"
+        "label_quality.LabelQuality.from_losses("
+        "range(4), [0, 1, 0, 1], [0, 1, 1, 1], [0.1, 0.2, 3, 0.1], 2)\n"
         "print('cleanlab' in sys.modules)"
     )
     printed = subprocess.run(
