@@ -195,7 +195,7 @@ def make_method(build, budget):
         arguments["meta_weight_decay"] = FLAGS.weight_decay
     if FLAGS.method == "supervised":
         del arguments["meta_weight_decay"]
-        method = baseline.Baseline(student, ema_counts_update=True, **arguments)
+        method = baseline.Baseline(student, ema_before_update=True, **arguments)
         return trainer_flags.compiled(method, learning_rate(budget))
     arguments |= {
         "num_ids": budget.num_ids,

@@ -123,9 +123,11 @@ def test_what_the_mentor_says_and_what_is_made_of_it():
     whole, halves = make(), make()
     for epoch, total in ((3, 3.0), (60, None)):
         v, q = whole.weigh(losses, epoch, SEED)
-        judged, q_of_halves = halves.judge(losses, epoch)
-        np.testing.assert_array_equal(judged, [1, 0, 0, 0, 1, 1])
-        np.testing.assert_array_equal(halves.schedule(judged, epoch, SEED), v)
+        mentor_weights, q_of_halves = halves.ask_mentor(losses, epoch)
+        np.testing.assert_array_equal(mentor_weights, [1, 0, 0, 0, 1, 1])
+        np.testing.assert_array_equal(
+            halves.burn_in_and_drop(mentor_weights, epoch, SEED), v
+        )
         assert q == q_of_halves
         assert float(whole.moving_average) == float(halves.moving_average)
         # In the burn-in all count alike, of which dropout leaves a half.

@@ -52,42 +52,56 @@ def test_average_decay(n, decay):
     )
 
 
-def test_averages_follow_the_weights():
-    method = one_weight_method(ema_decay=0.9999)
-    expected = [0.55, 0.304545, 0.076136]
-    for target, average in zip([0.5, 0.25, 0.0], expected):
+def test_averages_of_the_weights_before_each_update():
+    """TF1's moving average of 1, 0.5, 0.25 and 0, with decays from 0.1 on."""
+    method = one_weight_method(ema_decay=0.9999, ema_before_update=True)
+    (weight,) = method.student.trainable_variables
+    for target in (0.5, 0.25, 0.0):
         move_to(method, target)
-        np.testing.assert_allclose(
-            method.student.trainable_variables[0], [[target]], atol=1e-6
-        )
+        np.testing.assert_allclose(weight, [[target]], atol=1e-6)
+    # The first update saw the first weight: the average has not moved then.
+    by_hand = 1.0
+    for n, seen in enumerate([1.0, 0.5, 0.25]):
+        decay = (1 + n) / (10 + n)
+        by_hand = decay * by_hand + (1 - decay) * seen
+    np.testing.assert_allclose(method.averages[0], [[by_hand]], atol=1e-6)
+    # tf.train.ExponentialMovingAverage at n = 0, 1, 2.
+    method = one_weight_method(ema_decay=0.9999, ema_before_update=True)
+    (weight,) = method.student.trainable_variables
+    weight.assign([[0.5]])
+    for target, average in [(0.25, 0.55), (0.0, 0.304545), (9.0, 0.076136)]:
+        move_to(method, target)
         np.testing.assert_allclose(method.averages[0], [[average]], atol=1e-6)
 
 
-def test_momentum_and_averages_of_the_sheet():
-    # ieg.md 9.7: gradient 2, learning rate 0.1, momentum 0.9.
+def descend_on_a_slope_of_2(method):
+    """One step of momentum 0.9 and learning rate 0.1 on 2 w."""
+    with tf.GradientTape() as tape:
+        loss = 2.0 * tf.reduce_sum(method.student.trainable_variables[0])
+    method.minimize(loss, tape)
+
+
+def test_momentum_is_tf1s():
+    # m <- 0.9 m + 2, w <- w - 0.1 m from w = 1.
     method = one_weight_method(ema_decay=0.999)
     method.compile(optimizer.TF1Momentum(0.1, momentum=0.9))
     weight = method.student.trainable_variables[0]
     weights = []
     for _ in range(3):
-        with tf.GradientTape() as tape:
-            loss = 2.0 * tf.reduce_sum(weight)
-        method.minimize(loss, tape)
+        descend_on_a_slope_of_2(method)
         weights.append(float(weight.numpy()[0, 0]))
     np.testing.assert_allclose(weights, [0.8, 0.42, -0.122], atol=1e-6)
     accumulator = method.optimizer.accumulator(weight)
     np.testing.assert_allclose(accumulator, [[5.42]], atol=1e-6)
 
 
-def test_averages_whose_warm_up_counts_the_update():
-    # ieg.md 9.7: gradient 2, learning rate 0.1, momentum 0.9.
-    method = one_weight_method(ema_decay=0.999, ema_counts_update=True)
+def test_averages_of_the_weights_after_each_update():
+    # Of 0.8, 0.42 and -0.122, with the decays 2/11, 3/12 and 4/13.
+    method = one_weight_method(ema_decay=0.999)
     method.compile(optimizer.TF1Momentum(0.1, momentum=0.9))
     averages = []
     for _ in range(3):
-        with tf.GradientTape() as tape:
-            loss = 2.0 * tf.reduce_sum(method.student.trainable_variables[0])
-        method.minimize(loss, tape)
+        descend_on_a_slope_of_2(method)
         averages.append(float(method.averages[0].numpy()[0, 0]))
     np.testing.assert_allclose(
         averages, [0.836364, 0.524091, 0.076797], atol=1e-6
@@ -95,7 +109,7 @@ def test_averages_whose_warm_up_counts_the_update():
 
 
 def test_decay_counts_kernels_only():
-    # mentormix.md, oracle 7: three ones, 0.0002 * 3 / 2.
+    # google-research/mentormix, resnet_model.py, `_decay`: 0.0002 * 3 / 2.
     inputs = keras.Input((3,))
     student = keras.Model(inputs, keras.layers.Dense(1)(inputs))
     student.set_weights([np.ones((3, 1)), np.array([7.0])])

@@ -211,6 +211,19 @@ def test_a_shift_of_the_logits_changes_nothing():
     assert runs[0] == pytest.approx(runs[1], rel=1e-4)
 
 
+def test_the_average_takes_the_weights_before_each_update():
+    method = compiled(second_reweight=False)
+    weights, average = [], None
+    for n in range(3):
+        before = method.student.trainable_variables[0].numpy()
+        decay = (1 + n) / (10 + n)
+        weights.append(before)
+        average = before if n == 0 else decay * average + (1 - decay) * before
+        method.train_step(batch_of())
+        np.testing.assert_allclose(method.averages[0], average, atol=1e-6)
+    assert np.abs(weights[0] - weights[1]).max() > 1e-3
+
+
 def test_the_two_moving_averages_are_apart():
     method = compiled()
     method.train_step(batch_of())

@@ -1,14 +1,16 @@
 """Example weights by MentorNet: what MentorNet and MentorMix share.
 
-google-research/mentormix and google/mentornet, where the two agree:
+Jiang et al., MentorNet (arXiv 1712.05055), as in google/mentornet and
+google-research/mentormix (`utils.mentornet`), where the two agree:
 
     q   = the p-percentile of the batch's losses
-    m  <- decay * m + (1 - decay) * q        (zero at first, not debiased)
-    v   = g(loss, loss - m, label 0, e)      in [0, 1], g the MentorNet
+    m  <- decay m + (1 - decay) q            zero at first, not debiased
+    v   = g(loss, loss - m, label 0, e)      in [0, 1], g is MentorNet
 
-The "epoch" e is the percentage of the training done, 0..99; the label feature
-is always 0.  v is 1 during burn-in (e < burn_in_epoch - 1); then an example
-dropout keeps a fixed share of the batch and sets the other weights to 0.
+What the code does that the paper does not say: the "epoch" e is the percentage
+of the training done, 0..99; the label feature is always 0; v is 1 during
+burn-in, which is e < burn_in_epoch - 1; then an example dropout keeps a fixed
+share of the batch and sets the other weights to 0.
 """
 
 import keras
@@ -116,10 +118,10 @@ def drop_examples(weights, rate, seed):
 
 
 class Weighting(keras.layers.Layer):
-    """Example weights with the moving average that belongs to them.
+    """Example weights, with the moving percentile m that belongs to them.
 
     MentorMix has two of these, `individual` and `mixed`, which must not
-    share their average.
+    share m.
     """
 
     def __init__(
@@ -141,12 +143,12 @@ class Weighting(keras.layers.Layer):
             loss_p_percentile: p in [0, 1].
             burn_in_epoch: weights are 1 while e < burn_in_epoch - 1.
             fixed_epoch_after_burn_in: replace e by min(e, burn_in_epoch).
-            moving_average_decay: of the percentile.
+            moving_average_decay: of m.
             example_dropout_rates: see `dropout_schedule`.
-            name: of the moving average.
+            name: of the layer.
 
         Raises:
-            UserError: for a percentile or a schedule that is none.
+            UserError: for an invalid percentile or schedule.
         """
         super().__init__(name=name)
         if not 0.0 <= loss_p_percentile <= 1.0:
@@ -172,7 +174,7 @@ class Weighting(keras.layers.Layer):
         self.built = True
 
     def weigh(self, losses, epoch, seed):
-        """Updates the moving average and weighs the batch.
+        """Updates the moving percentile and weights the batch.
 
         Args:
             losses: float32 [B].
@@ -183,22 +185,20 @@ class Weighting(keras.layers.Layer):
             (v, q): weights [B] and the batch's percentile; no gradient
             flows through either.
         """
-        v, q = self.judge(losses, epoch)
-        return self.schedule(v, epoch, seed), q
+        v, q = self.ask_mentor(losses, epoch)
+        return self.burn_in_and_drop(v, epoch, seed), q
 
-    def judge(self, losses, epoch):
-        """Updates the moving average and asks the mentor, one half of `weigh`.
+    def ask_mentor(self, losses, epoch):
+        """Updates the moving percentile and returns MentorNet's weights.
 
-        Burn-in and example dropout, which do not look at the losses, are the
-        other.
+        The first half of `weigh`: what depends on the losses.
 
         Args:
             losses: float32 [B].
             epoch: e, int32 scalar in 0..99.
 
         Returns:
-            (v, q): the mentor's weights [B] and the batch's percentile,
-            constants.
+            (v, q): the weights [B] and the batch's percentile, constants.
         """
         losses = tf.stop_gradient(losses)
         epoch = self._epoch_seen(epoch)
@@ -211,13 +211,14 @@ class Weighting(keras.layers.Layer):
         v = self._mentor[0](losses, losses - m, labels, epochs)
         return tf.stop_gradient(v), q
 
-    def schedule(self, weights, epoch, seed):
-        """Returns the weights that are trained with, [B].
+    def burn_in_and_drop(self, weights, epoch, seed):
+        """Returns the weights to train with, [B].
 
-        In the original's order: burn-in, then dropout, which can undo it.
+        The second half of `weigh`, in the original's order: burn-in, then
+        example dropout, which can set the weights of burn-in to 0.
 
         Args:
-            weights: v of `judge`, [B].
+            weights: v of `ask_mentor`, [B].
             epoch: e, int32 scalar in 0..99.
             seed: [2], for the example dropout.
         """

@@ -8,6 +8,7 @@ def average_decay(ema_decay, n):
 
     Args:
         ema_decay: the largest decay.
-        n: float, the number of updates before this one, or with it.
+        n: a float scalar, the number of updates: those made before, or the
+            one just made too; see `base.Method`.
     """
     return tf.minimum(ema_decay, (1.0 + n) / (10.0 + n))

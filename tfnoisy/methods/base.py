@@ -65,7 +65,7 @@ class Method(keras.Model):
         weight_decay=0.0,
         decayed=None,
         ema_decay=0.0,
-        ema_counts_update=False,
+        ema_before_update=False,
         name=None,
     ):
         """Makes the method around a built student.
@@ -78,8 +78,9 @@ class Method(keras.Model):
                 tions and the final matrix) if None.
             ema_decay: the largest decay of the moving average of the weights,
                 with which the model is then judged; 0 for none.
-            ema_counts_update: whether the decay's warm-up counts the update
-                just made (IEG) or only those before it (MentorMix).
+            ema_before_update: whether the moving average takes the weights
+                before each update, and its warm-up counts the updates made
+                until then; else those after it, and the warm-up counts it.
             name: the Keras model's name.
         """
         super().__init__(name=name)
@@ -91,7 +92,7 @@ class Method(keras.Model):
         # By id: Keras would take a list of variables for weights of ours.
         self._decayed = {id(v) for v in decayed}
         self.ema_decay = ema_decay
-        self.ema_counts_update = ema_counts_update
+        self.ema_before_update = ema_before_update
         self.averages = None
         if ema_decay:
             self.averages = [
@@ -178,8 +179,8 @@ class Method(keras.Model):
         """
         return None
 
-    def findings(self):
-        """Returns what else the method found out, for results.json.
+    def method_metrics(self):
+        """Returns the method's own metrics, for results.json.
 
         Returns:
             {name: numbers, lists or dictionaries of them}; here nothing.
@@ -244,16 +245,38 @@ class Method(keras.Model):
             )
         return images, tf.cast(labels, tf.float32)
 
-    def prepare(self, batch):
-        """Returns the batch with the draws that XLA has no kernel for.
+    def draw_beta(self, batch):
+        """Returns the step's random draws from a Beta distribution, or None.
 
-        A compiled step is given what this returns; else a step draws the same
-        numbers by itself.  Here there are none.
+        A method that mixes examples overrides it; its step calls
+        `beta_draws`.
 
         Args:
             batch: as for `train_step`.
         """
-        return batch
+        return None
+
+    def prepare(self, batch):
+        """Returns the batch, a dictionary, with `draw_beta` in it.
+
+        XLA has no kernel for draws from Beta distributions: where it compiles
+        the step, this is called before it.
+
+        Args:
+            batch: as for `train_step`.
+        """
+        draws = self.draw_beta(batch)
+        return batch if draws is None else {**batch, "beta_draws": draws}
+
+    def beta_draws(self, batch):
+        """Returns `draw_beta`, from the batch if `prepare` has put it there.
+
+        Args:
+            batch: as for `train_step`.
+        """
+        if isinstance(batch, dict) and "beta_draws" in batch:
+            return batch["beta_draws"]
+        return self.draw_beta(batch)
 
     def draw_seed(self, stream):
         """Returns a seed [2] of this stream, step and replica."""
@@ -297,7 +320,7 @@ class Method(keras.Model):
         )
 
     def minimize(self, loss, tape, variables=None):
-        """Updates the student, or a part of it, then the moving averages.
+        """Updates the student, or a part of it, and the moving averages.
 
         Keras's optimiser sums gradients over replicas, so each replica gives
         its share.  It may scale the loss, to divide the gradients again.
@@ -327,7 +350,7 @@ class Method(keras.Model):
         )
 
     def update(self, gradients, variables):
-        """Updates the student, or a part of it, then the moving averages.
+        """Updates the student, or a part of it, and the moving averages.
 
         Args:
             gradients: `scaled_gradients` of this replica's mean loss.
@@ -337,14 +360,23 @@ class Method(keras.Model):
         if replicas > 1:
             gradients = [g / replicas for g in gradients]
         n = tf.cast(self.step, tf.float32)
+        if self.ema_before_update:
+            self._update_averages(n)
         self.optimizer.apply(gradients, variables)
-        if self.averages is not None:
-            n += float(self.ema_counts_update)
-            kept = averages.average_decay(self.ema_decay, n)
-            for average, v in zip(
-                self.averages, self.student.trainable_variables
-            ):
-                average.assign_sub((1.0 - kept) * (average - v))
+        if not self.ema_before_update:
+            self._update_averages(n + 1.0)
+
+    def _update_averages(self, n):
+        """Moves the averages, if there are any, towards the weights.
+
+        Args:
+            n: of `averages.average_decay`, a float scalar.
+        """
+        if self.averages is None:
+            return
+        decay = averages.average_decay(self.ema_decay, n)
+        for average, v in zip(self.averages, self.student.trainable_variables):
+            average.assign_sub((1.0 - decay) * (average - v))
 
     def evaluation_logits(self, images):
         """Returns the logits [B, C] that the method is judged by.

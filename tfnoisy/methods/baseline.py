@@ -49,7 +49,7 @@ class Baseline(base.Method):
                 randomness.permutation(
                     self.draw_seed("partner"), tf.shape(images)[0]
                 ),
-                mixup.prepared(batch, self._draw_mixing),
+                self.beta_draws(batch),
             )
         with tf.GradientTape() as tape:
             logits = self.student(images, training=True)
@@ -58,11 +58,8 @@ class Baseline(base.Method):
         self.minimize(loss, tape)
         return {"loss": loss, "accuracy": losses_lib.accuracy(labels, logits)}
 
-    def prepare(self, batch):
-        """Adds `mixup`, the draw from Beta(alpha, alpha)."""
+    def draw_beta(self, batch):
+        """Returns lam ~ Beta(alpha, alpha), one for the batch."""
         if self.mixup_alpha <= 0:
-            return batch
-        return {**batch, "mixing": self._draw_mixing()}
-
-    def _draw_mixing(self):
+            return None
         return mixup.beta(self.draw_seed("mix"), [], self.mixup_alpha)

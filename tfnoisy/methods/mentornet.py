@@ -1,18 +1,19 @@
-"""MentorNet: a small network weighs each example by its loss.
+"""MentorNet: a small network weights each example by its loss.
 
-Jiang et al., "MentorNet: Learning Data-Driven Curriculum for Very Deep Neural
-Networks on Corrupted Labels", ICML 2018 (arXiv 1712.05055); the code followed
-is google/mentornet, and google-research/mentormix where the two agree.
+Jiang, Zhou, Leung, Li, Fei-Fei, "MentorNet: Learning Data-Driven Curriculum for
+Very Deep Neural Networks on Corrupted Labels", ICML 2018 (arXiv 1712.05055),
+equation 1.  The code followed is google/mentornet, and
+google-research/mentormix where the two agree.
 
-    v   = g(loss, loss - m, label 0, e)      `weighting`
-    w   = argmin  sum(v * loss) / B + weight_decay * |kernels|^2 / 2 * sum(v)/B
+    v  = g(loss, loss - m, label 0, e)        see `mentor.weighting`
+    w  = argmin  sum(v loss) / B + weight_decay |kernels|^2 / 2 * sum(v) / B
 
-What the code does that the paper does not say: all that `weighting` lists,
-and that the decay term is scaled by sum(v) / B.
+What the code does that the paper does not say: all that `mentor.weighting` and
+`mentor.network` list, and that the decay is scaled by sum(v) / B.
 
 Deviation: the original shuffled in a buffer of 128 to 256 examples; here every
-epoch is a full permutation.  With several replicas each weighs its own batch by
-its own percentile, and the moving average is the mean of theirs.
+epoch is a full permutation.  With several replicas each weights its own batch
+by its own percentile, and the moving percentile is the mean of theirs.
 """
 
 import tensorflow as tf
@@ -23,7 +24,7 @@ from tfnoisy.methods import losses as losses_lib
 
 
 class MentorNet(base.Method):
-    """Trains the student on the losses that its mentor weighs."""
+    """Trains the student on losses that MentorNet weights."""
 
     def __init__(
         self,
@@ -45,10 +46,12 @@ class MentorNet(base.Method):
             student: a built `keras.Model`, images -> logits.
             mentor: see `weighting.Weighting`.
             num_steps: T, of which e is the percentage.
-            loss_p_percentile: p.
-            burn_in_epoch: in percent of the training.
-            fixed_epoch_after_burn_in: for the data-driven mentor.
-            loss_moving_average_decay: of the percentile.
+            loss_p_percentile: p in [0, 1], of `weighting.loss_percentile`.
+            burn_in_epoch: all weights are 1 until this percentage of the
+                training, see `weighting.Weighting`.
+            fixed_epoch_after_burn_in: whether e stays at burn_in_epoch after
+                it, as the data-driven MentorNet needs.
+            loss_moving_average_decay: of the moving percentile m.
             example_dropout_rates: see `weighting.dropout_schedule`.
             num_ids: the largest example id plus one, to keep each example's
                 mean weight; None to keep none.
@@ -72,25 +75,25 @@ class MentorNet(base.Method):
         """One update.
 
         Args:
-            batch: {images [B, H, W, C], labels [B] or [B, C]}, or the pair; in
-                the dictionary perhaps ids [B].
+            batch: {images [B, H, W, C], labels [B] or [B, C]}, or the pair; the
+                dictionary may have ids [B].
 
         Returns:
-            Scalars: loss, accuracy, data_util, percentile, moving_average,
-            weight_sum.
+            Scalars: loss (with decay), accuracy (on the given labels),
+            data_util, percentile (q), moving_average (m), weight_sum.
         """
         images, labels = self.unpack(batch)
         epoch = weighting.training_percentage(self.step, self.num_steps)
         with tf.GradientTape() as tape:
             logits = self.student(images, training=True)
             losses = losses_lib.cross_entropy(labels, logits)
-            judged, q = self.weighting.judge(losses, epoch)
-            v = self.weighting.schedule(
-                judged, epoch, self.draw_seed("dropout")
+            mentor_weights, q = self.weighting.ask_mentor(losses, epoch)
+            v = self.weighting.burn_in_and_drop(
+                mentor_weights, epoch, self.draw_seed("dropout")
             )
             share = tf.reduce_mean(v)
             loss = tf.reduce_mean(v * losses) + self.decay_loss() * share
-        self.mean_weights.record(batch, judged)
+        self.mean_weights.record(batch, mentor_weights)
         data_util = self.utilisation.count(v, self.step)
         self.minimize(loss, tape)
         return {
@@ -105,9 +108,9 @@ class MentorNet(base.Method):
         }
 
     def evidence(self):
-        """Returns the mentor's mean weights, see `MeanWeights.evidence`.
+        """Returns the mean weights that MentorNet gave each example.
 
-        They are of its own, in [0, 1], before burn-in and example dropout,
-        which do not look at the label.
+        See `MeanWeights.evidence`.  They are in [0, 1], before burn-in and
+        example dropout, which do not look at the label.
         """
         return self.mean_weights.evidence("mean_weight")

@@ -70,17 +70,3 @@ def beta(seed, shape, alpha):
     gammas = tf.random.stateless_gamma([2, *shape], seed, alpha)
     # Both underflow once in some ten million draws of a small alpha.
     return tf.math.divide_no_nan(gammas[0], gammas[0] + gammas[1])
-
-
-def prepared(batch, draw):
-    """Returns what `draw` returned when a batch was prepared, or does now.
-
-    See `base.Method.prepare`.
-
-    Args:
-        batch: as a `train_step` takes it.
-        draw: a function without arguments.
-    """
-    if isinstance(batch, dict) and "mixing" in batch:
-        return batch["mixing"]
-    return draw()

@@ -228,7 +228,7 @@ def _check_alike(strategy, manifest):
 
 def _close(folder, method, manifest, results):
     """Adds what the method found out to the results, and writes them."""
-    results |= method.findings()
+    results |= method.method_metrics()
     evidence = method.evidence()
     if evidence:
         output_file.write(folder.evidence, run_evidence.to_bytes(evidence))

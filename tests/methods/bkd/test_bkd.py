@@ -504,7 +504,7 @@ def test_an_epoch_of_the_curve_may_be_several_passes():
     assert counts == 7 * [{0.0}, {1.0}] + [{0.0}]
     assert sorted(method.judgements) == [1, 3, 5, 7, 9]
     assert int(method.tipping_point.epoch) == 3
-    assert method.findings()["tipping"]["every"] == 2
+    assert method.method_metrics()["tipping"]["every"] == 2
     np.testing.assert_array_equal(
         method.evidence()["agreement"], method.judgements[7][np.argsort(ids)]
     )

@@ -94,7 +94,7 @@ def test_the_tipping_epoch_decides(means, peak, decided, otsu):
 def test_what_results_json_tells_of_it(means, fallback, epoch, judged):
     point = tipping.TippingPoint(NUM_IDS, 8, fallback=fallback)
     train(point, means)
-    found = json.loads(json.dumps(point.findings()))["tipping"]
+    found = json.loads(json.dumps(point.method_metrics()))["tipping"]
     assert found == {
         "confidence": pytest.approx(means, rel=1e-6),
         "epoch": epoch,

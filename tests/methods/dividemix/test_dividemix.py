@@ -241,15 +241,18 @@ BATCHES = [
 class Spied(dividemix.DivideMix):
     """Mixes as it is told; remembers the gradients of its loss."""
 
-    def __init__(self, *args, mixings=(), **kwargs):
+    def __init__(self, *args, mixings, **kwargs):
         super().__init__(*args, **kwargs)
-        self.mixings = list(mixings)
+        self.draws, self.partners = (list(part) for part in zip(*mixings))
         self.gradients = []
 
-    def draw_mixing(self, num_rows, batch):
-        draw, partners = self.mixings.pop(0)
+    def draw_beta(self, batch):
+        return tf.constant(self.draws.pop(0))
+
+    def draw_partners(self, num_rows):
+        partners = self.partners.pop(0)
         assert int(num_rows) == len(partners)
-        return tf.constant(draw), tf.constant(partners)
+        return tf.constant(partners)
 
     def minimize(self, loss, tape, variables=None):
         before = [v.numpy() for v in variables]
@@ -436,17 +439,23 @@ def test_steps_repeat_bit_for_bit_and_differ_by_seed():
 
 def test_mixing_is_drawn_anew_in_every_step():
     method = compiled()
-    draw, partners = method.draw_mixing(50)
+    draw, partners = method.draw_beta({}), method.draw_partners(50)
     np.testing.assert_array_equal(np.sort(partners), np.arange(50))
     assert draw.shape == () and 0 <= float(draw) <= 1
     method.step.assign(1)
-    other_draw, other_partners = method.draw_mixing(50)
+    other_draw, other_partners = (
+        method.draw_beta({}),
+        method.draw_partners(50),
+    )
     assert float(draw) != float(other_draw)
     assert np.any(partners != other_partners)
 
 
 def test_replicas_take_the_mean_of_their_steps(two_replicas):
-    draws = tf.constant(0.3), tf.constant([4, 9, 0, 7, 2, 1, 8, 3, 6, 5])
+    draw, partners = (
+        tf.constant(0.3),
+        tf.constant([4, 9, 0, 7, 2, 1, 8, 3, 6, 5]),
+    )
     batches = [
         BATCHES[0],
         {
@@ -460,7 +469,8 @@ def test_replicas_take_the_mean_of_their_steps(two_replicas):
 
     def updated(train):
         method = compiled()
-        method.draw_mixing = lambda *_: draws
+        method.draw_beta = lambda _: draw
+        method.draw_partners = lambda _: partners
         train(method)
         return [
             tf.convert_to_tensor(v.value).numpy()

@@ -684,7 +684,7 @@ def test_defaults_are_the_originals():
     assert method.ce_factor == 5.0
     assert method.consistency_factor == 20.0
     assert method.grad_eps_init == 0.9
-    assert method.ema_decay == 0.999 and method.ema_counts_update
+    assert method.ema_decay == 0.999 and not method.ema_before_update
     assert method.label_path
     assert method.meta_gradient == "forward"
     assert isinstance(method, base.Method)

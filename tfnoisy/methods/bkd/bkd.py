@@ -268,13 +268,13 @@ class BKD(base.Method):
             "agreement": tf.reduce_mean(q),
         }
 
-    def findings(self):
+    def method_metrics(self):
         """Returns the tipping curve, see `tipping.TippingPoint`, and its step.
 
         Returns:
             {tipping: {...; every: the passes over the data in each value}}.
         """
-        found = self.tipping_point.findings()
+        found = self.tipping_point.method_metrics()
         found["tipping"]["every"] = self.tipping_every
         return found
 

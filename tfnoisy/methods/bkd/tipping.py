@@ -195,7 +195,7 @@ class TippingPoint(keras.layers.Layer):
         """Returns m_0, m_1, ... of the epochs that have ended, float64."""
         return base.value_of(self.means)[: base.value_of(self.epochs)]
 
-    def findings(self):
+    def method_metrics(self):
         """Returns the curve and what it decided, for results.json.
 
         Returns:

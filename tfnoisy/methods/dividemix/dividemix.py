@@ -230,12 +230,11 @@ class DivideMix(epochs.CoDivideMethod):
 
         num_x = 2 * tf.shape(labels)[0]
         images, targets = tf.concat(x + u, 0), tf.concat(targets, 0)
-        draw, partners = self.draw_mixing(tf.shape(images)[0], batch)
         mixed_images, mixed_targets = mixup.mixmatch(
             images,
             targets,
-            partners,
-            draw,
+            self.draw_partners(tf.shape(images)[0]),
+            self.beta_draws(batch),
             None if self.mix_unlabelled else num_x,
         )
         lambda_u = ramp_up(self.epoch_now(), self.warm_up, self.lambda_u)
@@ -257,16 +256,10 @@ class DivideMix(epochs.CoDivideMethod):
             "labelled": tf.cast(self.num_labelled, tf.float32),
         }
 
-    def prepare(self, batch):
-        """Adds `mixup`, the draw from Beta(alpha, alpha)."""
-        return {**batch, "mixing": self._draw_coefficient()}
-
-    def draw_mixing(self, num_rows, batch=()):
-        """Returns (draw from Beta(alpha, alpha), partners int [num_rows])."""
-        return (
-            mixup.prepared(batch, self._draw_coefficient),
-            randomness.permutation(self.draw_seed("partner"), num_rows),
-        )
-
-    def _draw_coefficient(self):
+    def draw_beta(self, batch):
+        """Returns l ~ Beta(alpha, alpha), one for the batch."""
         return mixup.beta(self.draw_seed("mix"), [], self.alpha)
+
+    def draw_partners(self, num_rows):
+        """Returns pi, a random permutation of the rows, int [num_rows]."""
+        return randomness.permutation(self.draw_seed("partner"), num_rows)

@@ -36,7 +36,12 @@ class L2R(look_ahead.LookAheadMethod):
                 mean weight; None to keep none.
             **kwargs: as for `look_ahead.LookAheadMethod`.
         """
-        super().__init__(student, meta_momentum=meta_momentum, **kwargs)
+        super().__init__(
+            student,
+            meta_momentum=meta_momentum,
+            ema_before_update=True,
+            **kwargs,
+        )
         self.mean_weights = mean_weights.MeanWeights(
             num_ids, ("mean_weight", "helpful")
         )

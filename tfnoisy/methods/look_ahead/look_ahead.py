@@ -193,7 +193,6 @@ class LookAheadMethod(base.Method):
             weight_decay=weight_decay,
             decayed=decayed,
             ema_decay=ema_decay,
-            ema_counts_update=True,
             **kwargs,
         )
         self.meta_stepsize = meta_stepsize
