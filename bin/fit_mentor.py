@@ -4,17 +4,17 @@ The three scripts of google/mentornet's `training_mentornet/` in one; their
 command lines run as they are, for what to do follows from the flags given:
 
   # data_generator: tr.npz and ts.npz in --outdir
-  train_mentornet --outdir=runs/pd/data --vstar_fn=vstar_mentornet_pd
+  fit_mentor.py --outdir=runs/pd/data --vstar_fn=vstar_mentornet_pd
   # data_generator, data-driven: a folder for each percentile in --outdir
-  train_mentornet --outdir=runs/dd/data --vstar_fn=data_driven \
+  fit_mentor.py --outdir=runs/dd/data --vstar_fn=data_driven \
       --input_csv_filename=features.csv
   # train: mentornet.npz, metrics.jsonl and results.json in --train_dir
-  train_mentornet --data_path=runs/pd/data --train_dir=runs/pd/model
+  fit_mentor.py --data_path=runs/pd/data --train_dir=runs/pd/model
   # visualizer: mentornet.png and mentornet.gif in --outdir or --model_dir
-  train_mentornet --model_dir=runs/pd/model
+  fit_mentor.py --model_dir=runs/pd/model
 
   # all of it; this one makes the mentornet_pd that ships
-  train_mentornet --action=all --vstar_fn=vstar_mentornet_pd_80 \
+  fit_mentor.py --action=all --vstar_fn=vstar_mentornet_pd_80 \
       --recipe=shipped --seed=5 --outdir=runs/pd/data \
       --train_dir=runs/pd/model
 """

@@ -9,7 +9,7 @@ from tfnoisy.mentor import network as mentor_network
 
 @pytest.fixture(scope="module")
 def script(run_script):
-    return functools.partial(run_script, "train_mentornet.py")
+    return functools.partial(run_script, "fit_mentor.py")
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_a_mistake_is_one_line(tmp_path, flags, message, script):
     lines = [
         line
         for line in result.stderr.splitlines()
-        if line.startswith("train_mentornet.py: ")
+        if line.startswith("fit_mentor.py: ")
     ]
     assert len(lines) == 1 and message in lines[0]
     assert "Traceback" not in result.stderr
