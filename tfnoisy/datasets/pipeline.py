@@ -112,13 +112,13 @@ class TrainingData:
             first_pass, _ENDLESS if repeat else first_pass + 1
         )
         drawn = num_views * self.augmentation.num_draws
-        lots = _Lots.of(self.dataset, self.seed)
+        random = _ExampleRandomness.of(self.dataset, self.seed)
 
         def one_pass(k):
-            order = lots.shuffled(rows, *counters, k)
+            order = random.shuffled(rows, *counters, k)
             used = tf.where(k == first_pass, first_batch * batch_size, 0)
             order = order[used:]
-            draws = lots.draws(order, "augment", drawn, *counters, k)
+            draws = random.draws(order, "augment", drawn, *counters, k)
             return _one_element((order, draws)).rebatch(batch_size)
 
         batches = passes.flat_map(_as_is(one_pass))
@@ -160,7 +160,7 @@ class TrainingData:
         Returns:
             A `tf.data.Dataset` as that of `evaluation_batches`.
         """
-        draws = _Lots.of(self.dataset, self.seed).draws(
+        draws = _ExampleRandomness.of(self.dataset, self.seed).draws(
             tf.range(len(self.dataset)),
             "augment",
             self.augmentation.num_draws,
@@ -348,12 +348,12 @@ def _on_host(dataset, labels):
 
 
 @dataclasses.dataclass(frozen=True)
-class _Lots:
-    """The draws of a data set's examples, by row.
+class _ExampleRandomness:
+    """Random draws for the examples of a data set, by row.
 
     Attributes:
-        ids: int64 [N], a tensor made once: each graph that makes draws refers
-            to it, where a constant in it would be as long as the data.
+        ids: int64 [N], a tensor made once: each graph that draws refers to it,
+            where a constant in the graph would be as long as the data.
         num_ids: the largest id plus one.
         seed: the run's seed.
     """
@@ -374,7 +374,7 @@ class _Lots:
         return tf.gather(rows, tf.argsort(keys[:, 0], stable=True))
 
     def draws(self, rows, stream, num_draws, *counters):
-        """Returns the draws [M, num_draws] of these rows' examples."""
+        """Returns draws [M, num_draws], uniform in [0, 1), for these rows."""
         draws = randomness.uniform_by_id(
             self.seed, stream, self.num_ids, num_draws, *counters
         )
@@ -385,16 +385,16 @@ def _example_batches(
     dataset, num_draws, seed, batch_size, first_batch, shuffle=True
 ):
     """Returns batches of (row, {stream: draws}), epoch after epoch."""
-    lots = _Lots.of(dataset, seed)
+    random = _ExampleRandomness.of(dataset, seed)
     first_epoch, used_up = divmod(first_batch * batch_size, len(dataset))
 
     def examples_of(epoch):
         rows = tf.range(len(dataset))
         if shuffle:
-            rows = lots.shuffled(rows, epoch)
+            rows = random.shuffled(rows, epoch)
         rows = rows[tf.where(epoch == first_epoch, used_up, 0) :]
         return rows, {
-            stream: lots.draws(rows, stream, count, epoch)
+            stream: random.draws(rows, stream, count, epoch)
             for stream, count in num_draws.items()
         }
 
