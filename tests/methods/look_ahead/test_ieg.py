@@ -13,7 +13,8 @@ def array(values):
     return tf.constant(values, tf.float64)
 
 
-# The pieces: ieg.md 9.4 to 9.6.
+# The formulas.  The numbers were worked out by hand from those of the original,
+# google-research/ieg, models/model.py.
 
 
 def test_normalised_logits():
@@ -175,13 +176,11 @@ def pixels(rows):
 def meta_gradients(method, batch):
     """(dM/domega, dM/dlambda, M) at the method's present weights."""
     images, labels = method.unpack(batch)
-    views = [images, batch["images_strong"]]
-    with tf.GradientTape(persistent=True) as tape:
-        logits = [method.forward_untracked(view) for view in views]
-    gradients, meta_loss, _ = method.coefficient_gradients(
-        tape, views, logits, labels, method.unpack_probe(batch)
+    passes = method.record_passes(images, batch["images_strong"])
+    meta = method.coefficient_gradients(
+        passes, labels, method.unpack_probe(batch)
     )
-    return *(g.numpy() for g in gradients), float(meta_loss)
+    return *(g.numpy() for g in meta.gradients), float(meta.loss)
 
 
 MODES = pytest.mark.parametrize("mode", ["forward", "reverse"])
@@ -189,7 +188,7 @@ MODES = pytest.mark.parametrize("mode", ["forward", "reverse"])
 
 @MODES
 def test_a_linear_student_by_hand(mode):
-    # 9.2: the label path vanishes, g is 1/2 everywhere.
+    # g is 1/2 everywhere: its derivative vanishes, and softmax(z) is 1/2.
     method = linear_method(
         [[0, 0], [0, 0]], weight_decay=0.0, meta_gradient=mode
     )
@@ -200,19 +199,19 @@ def test_a_linear_student_by_hand(mode):
         "probe_images": pixels([[1, 0]]),
         "probe_labels": tf.constant([0]),
     }
-    omega, keep, meta_loss = meta_gradients(method, batch)
+    omega, lam, meta_loss = meta_gradients(method, batch)
     assert meta_loss == pytest.approx(np.log(2))
     np.testing.assert_allclose(omega, [-0.045, 0.045], atol=1e-12)
-    np.testing.assert_allclose(keep, [-0.025, 0.025], atol=1e-12)
+    np.testing.assert_allclose(lam, [-0.025, 0.025], atol=1e-12)
     np.testing.assert_allclose(
         look_ahead.example_weights(omega), [0.99977783, 0], atol=1e-8
     )
-    np.testing.assert_array_equal(ieg.chosen_labels(array(keep)), [1, 0])
+    np.testing.assert_array_equal(ieg.chosen_labels(array(lam)), [1, 0])
 
 
 @MODES
 @pytest.mark.parametrize(
-    "label_path, meta_loss, omega, keep, weight, chosen",
+    "label_path, meta_loss, omega, lam, weight, chosen",
     [
         (
             True,
@@ -233,9 +232,9 @@ def test_a_linear_student_by_hand(mode):
     ],
 )
 def test_the_label_path_matters(
-    mode, label_path, meta_loss, omega, keep, weight, chosen
+    mode, label_path, meta_loss, omega, lam, weight, chosen
 ):
-    # 9.3.
+    # The original (model.py, `meta_optimize`) differentiates g as well.
     method = linear_method(
         [[0.5, -0.5, 0], [0.2, 0.1, -0.3]],
         momenta=0.05,
@@ -262,14 +261,14 @@ def test_the_label_path_matters(
         ],
         atol=1e-6,
     )
-    got_omega, got_keep, got_loss = meta_gradients(method, batch)
+    got_omega, got_lam, got_loss = meta_gradients(method, batch)
     assert got_loss == pytest.approx(meta_loss, abs=1e-8)
     np.testing.assert_allclose(got_omega, omega, atol=1e-8)
-    np.testing.assert_allclose(got_keep, keep, atol=1e-8)
+    np.testing.assert_allclose(got_lam, lam, atol=1e-8)
     np.testing.assert_allclose(
         look_ahead.example_weights(got_omega), [weight, 0, 0], atol=1e-8
     )
-    np.testing.assert_array_equal(ieg.chosen_labels(array(got_keep)), chosen)
+    np.testing.assert_array_equal(ieg.chosen_labels(array(got_lam)), chosen)
 
 
 def batch_of(size=8, dtype=tf.float32):
@@ -337,12 +336,12 @@ def test_forward_mode_is_reverse_mode(label_path):
 def test_central_differences():
     batch = batch_of(4, tf.float64)
     method = compiled("float64")
-    omega, keep, _ = meta_gradients(method, batch)
+    omega, lam, _ = meta_gradients(method, batch)
     student = method.student
     labels = tf.one_hot(batch["labels"], 4, dtype=tf.float64)
 
-    def meta_loss(weights, keep):
-        """Section 2.4 anew, in its own words."""
+    def meta_loss(weights, lam):
+        """M of model.py, `meta_optimize`, written anew."""
         with tf.GradientTape() as tape:
             z = method.forward_untracked(batch["images"])
             a = method.forward_untracked(batch["images_strong"])
@@ -353,7 +352,7 @@ def test_central_differences():
                 ]
             )
             g = p**2 / tf.reduce_sum(p**2, 1, keepdims=True)
-            q = keep[:, None] * labels + (1 - keep[:, None]) * g
+            q = lam[:, None] * labels + (1 - lam[:, None]) * g
             loss = -tf.reduce_sum(weights[:, None] * q * tf.nn.log_softmax(z))
             loss += 0.005 * sum(
                 tf.reduce_sum(v * v) for v in student.trainable_variables
@@ -371,7 +370,7 @@ def test_central_differences():
         slope = meta_loss(uniform + d, start) - meta_loss(uniform - d, start)
         assert omega[i] == pytest.approx(slope / 2e-6, rel=1e-5)
         slope = meta_loss(uniform, start + d) - meta_loss(uniform, start - d)
-        assert keep[i] == pytest.approx(slope / 2e-6, rel=1e-4)
+        assert lam[i] == pytest.approx(slope / 2e-6, rel=1e-4)
 
 
 def test_coefficients_follow_a_permutation_and_identical_examples():
@@ -438,16 +437,17 @@ class Spy(ieg.IEG):
     """Remembers the coefficients' gradients and the mixed batch."""
 
     def coefficient_gradients(self, *args):
-        result = super().coefficient_gradients(*args)
-        self.gradients = result[0]
-        return result
+        meta = super().coefficient_gradients(*args)
+        self.gradients = meta.gradients
+        return meta
 
     def mix_with_probe(self, *args):
         self.mixed = super().mix_with_probe(*args)
         return self.mixed
 
 
-def test_one_step_is_the_sheets():
+def test_one_step_is_the_originals():
+    """As google-research/ieg, models/model.py, `train_step` has it."""
     method, reference = compiled(cls=Spy), compiled()
     batch = batch_of()
     before = [v.numpy() for v in method.student.trainable_variables]
@@ -488,7 +488,7 @@ def test_one_step_is_the_sheets():
         "xe_loss": xe,
         "cs_loss": cs,
         "zero_weights": np.mean(u == 0),
-        "kept_labels": chosen.mean(),
+        "mean_lambda": chosen.mean(),
     }.items():
         assert float(logs[name]) == pytest.approx(float(value), rel=1e-4), name
     for v, old, average, w, g in zip(
@@ -515,26 +515,26 @@ def test_the_evidence_is_of_both_coefficients():
     rows = []
     for _ in range(3):
         method.train_step(batch)
-        omega, keep = (g.numpy() for g in method.gradients)
+        omega, lam = (g.numpy() for g in method.gradients)
         u = np.maximum(-omega, 0)
-        rows.append([8 * u / (u.sum() + 1e-5), u > 0, keep < 0])
+        rows.append([8 * u / (u.sum() + 1e-5), u > 0, lam < 0])
     # Means with the weights 0.81, 0.9 and 1.
     shares = np.array([0.81, 0.9, 1.0]) / 2.71
-    weight, helpful, kept = np.tensordot(shares, np.array(rows, float), 1)
+    weight, positive, lam = np.tensordot(shares, np.array(rows, float), 1)
     found = method.evidence()
     order = np.argsort(batch["ids"])
     np.testing.assert_array_equal(found["ids"], np.sort(batch["ids"]))
     for name, expected in {
         "mean_weight": weight,
-        "helpful": helpful,
-        "kept_label": kept,
-        "label_score": (helpful + kept) / 2,
+        "positive_weight": positive,
+        "mean_lambda": lam,
+        "label_score": (positive + lam) / 2,
     }.items():
         np.testing.assert_allclose(
             found[name], expected[order], atol=1e-5, err_msg=name
         )
     np.testing.assert_array_equal(
-        found["is_label_issue"], ((helpful + kept) / 2 < 0.5)[order]
+        found["is_label_issue"], ((positive + lam) / 2 < 0.5)[order]
     )
     for _ in range(3):
         plain.train_step(batch)
@@ -562,7 +562,7 @@ def test_the_mixed_batch():
     assert mixed_images.shape == (150, 2, 2, 1)
     np.testing.assert_allclose(tf.reduce_sum(mixed_labels, 1), 1.0, atol=1e-6)
     assert mixed_labels.numpy().min() >= 0
-    # Blocks keep their order: each image is at least half itself.
+    # Blocks lam their order: each image is at least half itself.
     blocks = mixed_images.numpy()[:, 0, 0, 0].reshape(3, 50)
     assert (blocks[0] <= 1.0).all()
     assert (blocks[1] >= 0.5).all() and (blocks[1] <= 1.5).all()

@@ -178,10 +178,10 @@ def test_the_evidence_is_which_weights_are_positive():
         rtol=1e-3,
         atol=1e-6,
     )
-    helpful = (u > 0)[order]
-    assert 0 < helpful.sum() < 8
-    np.testing.assert_array_equal(after_one["label_score"], helpful)
-    np.testing.assert_array_equal(after_one["is_label_issue"], ~helpful)
+    positive = (u > 0)[order]
+    assert 0 < positive.sum() < 8
+    np.testing.assert_array_equal(after_one["label_score"], positive)
+    np.testing.assert_array_equal(after_one["is_label_issue"], ~positive)
     assert compiled().evidence() is None
 
 

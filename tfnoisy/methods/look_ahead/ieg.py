@@ -1,32 +1,43 @@
 """IEG: distil supervision from a few trusted images, by one look-ahead.
 
 Zhang, Zhang, Arik, Lee, Pfister, "Distilling Effective Supervision from
-Severe Label Noise", CVPR 2020 (arXiv 1910.00701); the code followed is
-google-research/ieg.  Each step:
+Severe Label Noise", CVPR 2020 (arXiv 1910.00701).  The code followed is
+google-research/ieg, `models/model.py`.  Each step has four parts:
 
-    pseudo labels   g   = sharpen(mean of softmax(n(z)), softmax(n(a)))
-    look-ahead      c_i = CE(lambda_i y_i + (1 - lambda_i) g_i, z_i)
-                    L   = sum_i omega_i c_i + R  at omega = 1/B, lambda = 0.9
-    coefficients    omega*_i  = u_i / sum(u),  u_i = max(-dM/domega_i, 0)
-                    lambda*_i = 1 if dM/dlambda_i < 0, else 0
-    update          on (net_loss1 + net_loss2) / 2 + xe_loss + cs_loss + R
+    coefficients  g = sharpen((softmax(n(z)) + softmax(n(a))) / 2)
+                  c_i = CE(lambda_i y_i + (1 - lambda_i) g_i, z_i)
+                  look ahead along sum_i omega_i c_i + R at omega = 1 / B,
+                  lambda = 0.9, to the loss M of the probe batch
+                  omega*_i = u_i / (sum(u) + 1e-5),  u_i = max(-dM/domega_i, 0)
+                  lambda*_i = 1 if dM/dlambda_i < 0, else 0
+    view loss     (net_loss1 + net_loss2) / 2 + cs_loss
+                  net_loss1 = mean CE(lambda*_i y_i + (1 - lambda*_i) g_i, z_i)
+                  net_loss2 = sum omega*_i CE(0.9 y_i + 0.1 g_i, z_i)
+                  cs_loss = consistency_factor mean KL(softmax(z), softmax(a))
+    mixed loss    xe_loss + R, xe_loss = l_loss + ce_factor u_loss of MixUp
+                  over trusted images (labels y), both views (labels g)
+    update        on the sum of both losses
 
 with z, a the logits of the standard and the strong view, n the logit
-normalisation and M the loss of the probe batch after the look-ahead (see
-`look_ahead`).
+normalisation, and the look-ahead as in `look_ahead`.
 
-What the code does that the paper does not say: logits are normalised by one
-scalar for the whole batch; g is a constant in every loss of the update but
-not in the look-ahead, so dM takes it into account (`label_path`); MixUp's
-coefficient is 1 - U^2 / 2 and ce_factor multiplies its unlabelled part
-alone; batch normalisation stores the moments of the pass on the standard
-view only; no example is left out by a threshold.
+What the code does that the paper does not say:
 
-Of a student in half precision g, too, is of the passes in float32, and
-net_loss and cs_loss are of the ones that are made again.
+- Logits are normalised by one scalar for the whole batch (`logit_norm`).
+- g is a constant in every loss of the update but not in the look-ahead: dM
+  takes g's dependence on theta into account (`label_path`).
+- MixUp's coefficient is 1 - U^2 / 2 with U uniform (`MixMode`), and ce_factor
+  multiplies u_loss alone.
+- Batch normalisation stores the moments of the pass on the standard view only.
+- No example is left out by a threshold, as the paper has it.
+- The weights that are evaluated are a moving average of those after each
+  update, whose warm-up counts that update.
 
 Deviations: none in the mathematics.  The coefficients come from forward mode
-without a second-order graph, and ce_factor or the moving average may be 0.
+without a second-order graph; ce_factor or the moving average may be 0, which
+the original cannot have.  With half precision g is of the passes in float32,
+net_loss and cs_loss are of passes that are made again (`look_ahead`).  Each
+replica has a probe batch, coefficients and mixed images of its own.
 """
 
 import tensorflow as tf
@@ -34,8 +45,7 @@ import tensorflow as tf
 from tfnoisy import randomness
 from tfnoisy.methods import losses as losses_lib
 from tfnoisy.methods import mean_weights, mixup
-from tfnoisy.methods.look_ahead import look_ahead
-from tfnoisy.nets import precision
+from tfnoisy.methods.look_ahead import derivatives, look_ahead
 
 
 def normalise_logits(logits):
@@ -60,16 +70,16 @@ def pseudo_labels(logits, strong_logits):
     return mixup.sharpen((views[0] + views[1]) / 2.0)
 
 
-def blend_labels(keep, labels, pseudo):
+def blend_labels(lambdas, labels, pseudo):
     """Returns P(lambda) = lambda y + (1 - lambda) g, [B, C].
 
     Args:
-        keep: lambda, [B] or a scalar, in [0, 1].
+        lambdas: lambda, [B] or a scalar, in [0, 1].
         labels: y, [B, C].
         pseudo: g, [B, C].
     """
-    keep = tf.convert_to_tensor(keep, labels.dtype)[..., None]
-    return keep * labels + (1.0 - keep) * pseudo
+    lambdas = tf.convert_to_tensor(lambdas, labels.dtype)[..., None]
+    return lambdas * labels + (1.0 - lambdas) * pseudo
 
 
 def label_cross_entropy(labels, logits):
@@ -86,20 +96,20 @@ def chosen_labels(meta_gradient):
     return tf.cast(meta_gradient < 0, meta_gradient.dtype)
 
 
-def net_losses(labels, pseudo, logits, weights, keep, initial_keep=0.9):
+def net_losses(labels, pseudo, logits, weights, lambdas, initial_lambda=0.9):
     """Returns (net_loss1, net_loss2), the two supervised losses.
 
     Args:
         labels: y, [B, C].
         pseudo: g, [B, C]; a constant here.
         logits: z, [B, C].
-        weights: omega*, [B], used with the labels blended by initial_keep.
-        keep: lambda*, [B], used with uniform weights.
-        initial_keep: lambda^0.
+        weights: omega*, [B], used with the labels blended by initial_lambda.
+        lambdas: lambda*, [B], used with uniform weights.
+        initial_lambda: lambda^0.
     """
     pseudo = tf.stop_gradient(pseudo)
-    chosen = blend_labels(keep, labels, pseudo)
-    initial = blend_labels(initial_keep, labels, pseudo)
+    chosen = blend_labels(lambdas, labels, pseudo)
+    initial = blend_labels(initial_lambda, labels, pseudo)
     return (
         tf.reduce_mean(losses_lib.cross_entropy(chosen, logits)),
         tf.reduce_sum(weights * losses_lib.cross_entropy(initial, logits)),
@@ -159,11 +169,11 @@ class IEG(look_ahead.LookAheadMethod):
 
         Args:
             student: a built `keras.Model`, images -> logits.
-            ce_factor: of u_loss.
-            consistency_factor: of the KL divergence.
+            ce_factor: the factor of u_loss.
+            consistency_factor: the factor of the KL divergence in cs_loss.
             grad_eps_init: lambda^0, the initial share of the given label.
-            label_path: whether the look-ahead sees that g depends on theta;
-                without it some labels are chosen differently.
+            label_path: whether the look-ahead takes into account that g
+                depends on theta; without it some labels are chosen otherwise.
             num_ids: the largest example id plus one, to keep each example's
                 mean weight; None to keep none.
             **kwargs: as for `look_ahead.LookAheadMethod`.
@@ -174,11 +184,11 @@ class IEG(look_ahead.LookAheadMethod):
         self.grad_eps_init = grad_eps_init
         self.label_path = label_path
         self.mean_weights = mean_weights.MeanWeights(
-            num_ids, ("mean_weight", "helpful", "kept_label")
+            num_ids, ("mean_weight", "positive_weight", "mean_lambda")
         )
 
     def train_step(self, batch):
-        """One step.
+        """One step: coefficients, view loss, mixed loss, update.
 
         Args:
             batch: {images [B, H, W, C], images_strong [B, H, W, C], labels
@@ -187,110 +197,109 @@ class IEG(look_ahead.LookAheadMethod):
 
         Returns:
             Scalars: loss, accuracy (on the given labels), net_loss, xe_loss,
-            cs_loss, meta_loss, meta_accuracy (of the probe, looking ahead),
-            zero_weights, kept_labels (shares of the batch), weight_sum.
+            cs_loss, meta_loss (M), meta_accuracy (of the look-ahead network,
+            on the probe batch), zero_weights (the share of omega* that is 0),
+            mean_lambda (the share of given labels that are kept), weight_sum.
         """
         images, labels = self.unpack(batch)
         views = [images, batch["images_strong"]]
         probe = self.unpack_probe(batch)
+        variables = self.student.trainable_variables
 
-        with (
-            tf.GradientTape(persistent=True) as tape,
-            precision.in_float32(),
-        ):
-            logits = self.student(images, training=True)
-            strong_logits = self.forward_untracked(views[1])
-        pseudo = pseudo_labels(logits, strong_logits)
+        # Coefficients.
+        passes = self.record_passes(*views)
+        pseudo = pseudo_labels(*passes.logits)
+        meta = self.coefficient_gradients(passes, labels, probe)
+        weights = look_ahead.example_weights(meta.gradients[0])
+        lambdas = chosen_labels(meta.gradients[1])
 
-        (weight_gradient, keep_gradient), meta_loss, probe_logits = (
-            self.coefficient_gradients(
-                tape, views, [logits, strong_logits], labels, probe
-            )
-        )
-        weights = look_ahead.example_weights(weight_gradient)
-        keep = chosen_labels(keep_gradient)
-        size = tf.cast(tf.size(weights), weights.dtype)
-        self.mean_weights.record(batch, size * weights, tf.sign(weights), keep)
-
-        with tape:
-            z, a = self.update_logits(views, [logits, strong_logits])
-            net_loss = 0.5 * tf.add_n(
-                net_losses(labels, pseudo, z, weights, keep, self.grad_eps_init)
-            )
+        # View loss.
+        with self.recorded_update(passes) as (z, a):
+            net_loss = self.net_loss(labels, pseudo, z, weights, lambdas)
             cs_loss = self.consistency_factor * consistency_loss(z, a)
             view_loss = net_loss + cs_loss
-        variables = self.student.trainable_variables
-        gradients = self.scaled_gradients(view_loss, tape, variables)
+        view_gradients = self.scaled_gradients(
+            view_loss, passes.tape, variables
+        )
 
+        # Mixed loss.  It waits: the activations of two batches are freed
+        # before those of three batches of mixed images are computed.
         mixed_images, mixed_labels = self.mix_with_probe(views, pseudo, probe)
-        # One after the other: the views' activations, two batches of them, are
-        # let go before there are those of three batches of mixed images.
-        with tf.control_dependencies(gradients):
-            mixed_images = tf.identity(mixed_images)
-        with tf.GradientTape() as mixed_tape:
-            l_loss, u_loss = mixed_losses(
-                mixed_labels, self.forward_untracked(mixed_images)
-            )
+        mixed_images = derivatives.after(view_gradients, mixed_images)
+        with tf.GradientTape() as tape:
+            mixed_logits = self.forward_untracked(mixed_images)
+            l_loss, u_loss = mixed_losses(mixed_labels, mixed_logits)
             xe_loss = l_loss + self.ce_factor * u_loss
-            decay_loss = tf.cast(self.decay_loss(), net_loss.dtype)
-            mixed_loss = xe_loss + decay_loss
-        mixed_gradients = self.scaled_gradients(
-            mixed_loss, mixed_tape, variables
-        )
+            mixed_loss = xe_loss + tf.cast(self.decay_loss(), xe_loss.dtype)
+        mixed_gradients = self.scaled_gradients(mixed_loss, tape, variables)
+
+        # Update.
         self.update(
-            [g + h for g, h in zip(gradients, mixed_gradients)], variables
+            [g + h for g, h in zip(view_gradients, mixed_gradients)], variables
         )
+        size = tf.cast(tf.size(weights), weights.dtype)
+        positive = tf.sign(weights)
+        self.mean_weights.record(batch, size * weights, positive, lambdas)
         return {
             "loss": view_loss + mixed_loss,
-            "accuracy": losses_lib.accuracy(labels, logits),
+            "accuracy": losses_lib.accuracy(labels, passes.logits[0]),
             "net_loss": net_loss,
             "xe_loss": xe_loss,
             "cs_loss": cs_loss,
-            "meta_loss": meta_loss,
-            "meta_accuracy": losses_lib.accuracy(probe[1], probe_logits),
-            "zero_weights": 1.0 - tf.reduce_mean(tf.sign(weights)),
-            "kept_labels": tf.reduce_mean(keep),
+            "meta_loss": meta.loss,
+            "meta_accuracy": losses_lib.accuracy(probe[1], meta.logits),
+            "zero_weights": 1.0 - tf.reduce_mean(positive),
+            "mean_lambda": tf.reduce_mean(lambdas),
             "weight_sum": tf.reduce_sum(weights),
         }
 
     def evidence(self):
         """Returns the means of the coefficients, see `MeanWeights.evidence`.
 
-        A visit speaks for a label by halves: if omega* is positive, `helpful`,
-        and if lambda* is 1, `kept_label`.  How large omega* is says less: late
-        in training it is the wrong labels, which are not fitted, that have
-        large gradients.  `mean_weight` is that of B omega*, of which the mean
-        over a batch is 1.
+        The score is the mean of two shares of recent visits: those in which
+        omega* was positive, `positive_weight`, and those in which lambda* was
+        1, `mean_lambda`.  The size of omega* says less: late in training the
+        wrong labels, which are not fitted, have the large gradients.
+        `mean_weight` is that of B omega*, whose mean over a batch is 1.
         """
-        return self.mean_weights.evidence("helpful", "kept_label")
+        return self.mean_weights.evidence("positive_weight", "mean_lambda")
 
-    def coefficient_gradients(self, tape, views, logits, labels, probe):
-        """Returns (dM/domega [B], dM/dlambda [B]), M and the probe's logits.
+    def net_loss(self, labels, pseudo, logits, weights, lambdas):
+        """Returns (net_loss1 + net_loss2) / 2, see `net_losses`."""
+        return 0.5 * tf.add_n(
+            net_losses(
+                labels, pseudo, logits, weights, lambdas, self.grad_eps_init
+            )
+        )
+
+    def coefficient_gradients(self, passes, labels, probe):
+        """Returns dM/domega [B] and dM/dlambda [B], `MetaGradients`.
 
         Args:
-            tape: the persistent tape that recorded the logits.
-            views: standard and strong images, each [B, H, W, C].
-            logits: [z, a], each [B, C].
+            passes: `look_ahead.Passes` over the standard and the strong view.
             labels: y, [B, C].
             probe: images [B', H, W, C] and labels [B', C].
         """
-        pseudo = None
+        constant_pseudo = None
         if not self.label_path:
-            pseudo = tf.stop_gradient(pseudo_labels(*logits))
-            views, logits = views[:1], logits[:1]
+            constant_pseudo = tf.stop_gradient(pseudo_labels(*passes.logits))
+            # The strong view has no part in the look-ahead then.
+            passes = look_ahead.Passes(
+                passes.tape, passes.views[:1], passes.logits[:1]
+            )
 
-        def look_ahead_loss(logits, weights, keep):
-            g = pseudo_labels(*logits) if self.label_path else pseudo
-            blended = blend_labels(keep, labels, g)
+        def look_ahead_loss(logits, weights, lambdas):
+            g = constant_pseudo
+            if self.label_path:
+                g = pseudo_labels(*logits)
+            blended = blend_labels(lambdas, labels, g)
             return tf.reduce_sum(
                 weights * label_cross_entropy(blended, logits[0])
             )
 
         ones = tf.ones_like(labels[:, 0])
         coefficients = [ones / tf.reduce_sum(ones), self.grad_eps_init * ones]
-        return self.meta_gradients(
-            tape, views, logits, look_ahead_loss, coefficients, probe
-        )
+        return self.meta_gradients(passes, look_ahead_loss, coefficients, probe)
 
     def mix_with_probe(self, views, pseudo, probe):
         """Returns 3B mixed images and labels, constants.

@@ -1,8 +1,9 @@
-"""L2R: weigh each example by how far its gradient helps on trusted images.
+"""L2R: weight each example by how much it helps on trusted images.
 
 Ren, Zeng, Yang, Urtasun, "Learning to Reweight Examples for Robust Deep
-Learning", ICML 2018 (arXiv 1803.09050), algorithm 1, as google-research/ieg
-has it (`--method=l2r`).  With c_i the cross-entropy of example i:
+Learning", ICML 2018 (arXiv 1803.09050), algorithm 1.  The code followed is
+google-research/ieg, `models/l2rmodel.py` (`--method=l2r`).  With c_i the
+cross-entropy of example i:
 
     theta^  = theta - s d(sum_i w_i c_i + R)/dtheta   at w = 0
     M       = mean cross-entropy(probe batch; theta^) + R_meta(theta^)
@@ -10,9 +11,16 @@ has it (`--method=l2r`).  With c_i the cross-entropy of example i:
     loss    = sum_i w*_i c_i + R
 
 What that code does that the paper does not say: the look-ahead has no
-momentum, a constant step and, as w = 0, moves by the weight decay alone; the
-probe batch is as large as the noisy one; moving averages of the weights are
-evaluated.  Deviations: none in the mathematics.
+momentum and a constant step s, and, as w = 0, moves by the weight decay alone;
+the probe batch is as large as the noisy one; the paper divides by sum(u), or by
+1 where that is 0.  What is evaluated is a moving average of the weights.  It
+takes them before each update, and its warm-up counts the updates made until
+then: the original runs both operations in no fixed order, and in nearly every
+step the average reads all weights first.
+
+Deviations: none in the mathematics.  The original drops the last, partial
+batch of test images; ours are all evaluated.  Each replica looks ahead with a
+probe batch of its own.
 """
 
 import tensorflow as tf
@@ -20,7 +28,6 @@ import tensorflow as tf
 from tfnoisy.methods import losses as losses_lib
 from tfnoisy.methods import mean_weights
 from tfnoisy.methods.look_ahead import look_ahead
-from tfnoisy.nets import precision
 
 
 class L2R(look_ahead.LookAheadMethod):
@@ -43,20 +50,20 @@ class L2R(look_ahead.LookAheadMethod):
             **kwargs,
         )
         self.mean_weights = mean_weights.MeanWeights(
-            num_ids, ("mean_weight", "helpful")
+            num_ids, ("mean_weight", "positive_weight")
         )
 
     def train_step(self, batch):
-        """One step.
+        """One step, in the order of the paper's algorithm 1.
 
         Args:
             batch: {images [B, H, W, C], labels [B], probe_images
                 [B', H, W, C], probe_labels [B']}, and perhaps ids [B].
 
         Returns:
-            Scalars: loss, accuracy (on the given labels), meta_loss,
-            meta_accuracy (of the probe, looking ahead), zero_weights (the
-            share of them), weight_sum.
+            Scalars: loss, accuracy (on the given labels), meta_loss (M),
+            meta_accuracy (of the look-ahead network, on the probe batch),
+            zero_weights (the share of them), weight_sum.
         """
         images, labels = self.unpack(batch)
         probe = self.unpack_probe(batch)
@@ -65,43 +72,36 @@ class L2R(look_ahead.LookAheadMethod):
             losses = losses_lib.cross_entropy(labels, logits[0])
             return tf.reduce_sum(weights * losses)
 
-        with (
-            tf.GradientTape(persistent=True) as tape,
-            precision.in_float32(),
-        ):
-            logits = self.student(images, training=True)
-        (gradient,), meta_loss, probe_logits = self.meta_gradients(
-            tape,
-            [images],
-            [logits],
-            weighted_loss,
-            [tf.zeros_like(labels[:, 0])],
-            probe,
-            at_zero=True,
+        passes = self.record_passes(images)
+        no_weights = tf.zeros_like(labels[:, 0])
+        meta = self.meta_gradients(
+            passes, weighted_loss, [no_weights], probe, at_zero=True
         )
-        weights = look_ahead.example_weights(gradient)
-        size = tf.cast(tf.size(weights), weights.dtype)
-        self.mean_weights.record(batch, size * weights, tf.sign(weights))
-        with tape:
-            update_logits = self.update_logits([images], [logits])
-            loss = weighted_loss(update_logits, weights)
+        weights = look_ahead.example_weights(meta.gradients[0])
+        with self.recorded_update(passes) as logits:
+            loss = weighted_loss(logits, weights)
             loss += tf.cast(self.decay_loss(), loss.dtype)
-        self.minimize(loss, tape)
+        self.minimize(loss, passes.tape)
+
+        size = tf.cast(tf.size(weights), weights.dtype)
+        positive = tf.sign(weights)
+        self.mean_weights.record(batch, size * weights, positive)
         return {
             "loss": loss,
-            "accuracy": losses_lib.accuracy(labels, logits),
-            "meta_loss": meta_loss,
-            "meta_accuracy": losses_lib.accuracy(probe[1], probe_logits),
-            "zero_weights": 1.0 - tf.reduce_mean(tf.sign(weights)),
+            "accuracy": losses_lib.accuracy(labels, passes.logits[0]),
+            "meta_loss": meta.loss,
+            "meta_accuracy": losses_lib.accuracy(probe[1], meta.logits),
+            "zero_weights": 1.0 - tf.reduce_mean(positive),
             "weight_sum": tf.reduce_sum(weights),
         }
 
     def evidence(self):
         """Returns the means of the weights, see `MeanWeights.evidence`.
 
-        A visit speaks for a label if the weight is positive, `helpful`: a step
-        along its gradient lowers the loss on the trusted images.  How large
-        the weight is says less, as examples that are fitted have small ones:
-        `mean_weight` is that of B w*, of which the mean over a batch is 1.
+        The score is `positive_weight`, the share of recent visits in which the
+        weight was positive: a step along the example's gradient would have
+        lowered the loss on the trusted images.  The size of the weight says
+        less, as examples that are fitted have small gradients: `mean_weight`
+        is that of B w*, whose mean over a batch is 1.
         """
-        return self.mean_weights.evidence("helpful")
+        return self.mean_weights.evidence("positive_weight")

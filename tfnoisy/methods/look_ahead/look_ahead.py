@@ -12,32 +12,36 @@ that gave c, at theta, along the constant v:
     dM/de_i = -s <v, dc_i/dtheta> = -s JVP[c_i](v)
 
 Forward mode: one JVP of the student's logits along v, then of the few
-operations from logits to c_i.  The student's is the transpose of the
+operations from logits to c_i.  The student's JVP is the transpose of the
 backward pass that the look-ahead has just made, which is linear in its
-cotangents: the passes need not be run again, as
-`tf.autodiff.ForwardAccumulator` would (it too transposes, op by op).
-Reverse mode: M is differentiated through theta^; the form of the originals,
-with passes of its own, kept as the reference.
+cotangents (`derivatives.vjp_and_jvp`).  So the passes need not be run again, as
+`tf.autodiff.ForwardAccumulator` would.  Reverse mode: M is differentiated
+through theta^.  This is what the originals do, with passes of its own; it is
+kept as the reference.
 
 Both differentiate batch normalisation through the moments of the batch, and
-neither touches the student's weights or moving statistics.
+neither changes the student's weights or moving statistics.
 
-Of a student that computes in half precision (`nets.precision`) all of this
-is in float32, for dM/de is a small difference of large sums: the passes that
-gave c, whose moments batch normalisation stores, the probe's, and what goes
-back through them.  Only the loss of the update is of passes in half precision,
-which are made again for it (`update_logits`).
+If the student computes in half precision (`nets.precision`), all of this is
+in float32, because dM/de is a small difference of large sums: the passes that
+gave c, whose moments batch normalisation stores, the probe's pass, and what
+goes back through them.  Only the loss of the update is of passes in half
+precision, which are made again for it (`recorded_update`).
 
 XLA's second derivative of max pooling is not TensorFlow's: on networks that
 have it, such as `small_cnn` and `resnet50`, the meta gradients of a compiled
 step are off, of `small_cnn` by some 3 %; on others they agree.
 """
 
+import contextlib
+import typing
+
 import tensorflow as tf
 
 from tfnoisy import errors
 from tfnoisy.methods import base
 from tfnoisy.methods import losses as losses_lib
+from tfnoisy.methods.look_ahead import derivatives
 from tfnoisy.nets import precision
 from tfnoisy.nets import weight_decay as decay
 
@@ -65,52 +69,11 @@ def example_weights(meta_gradient):
         meta_gradient: dM/domega, [B].
 
     Returns:
-        [B], at least 0, with a sum below 1; all 0 where no example helps.
-        No gradient flows through them.
+        [B], at least 0, with a sum below 1; all 0 if no derivative is
+        negative.  No gradient flows through them.
     """
     u = tf.nn.relu(-tf.stop_gradient(meta_gradient))
     return u / (tf.reduce_sum(u) + 1e-5)
-
-
-def vjp_and_jvp(tape, outputs, cotangents, weights):
-    """Returns a gradient, and the JVP that is the transpose of it.
-
-    u -> J^T u, the backward pass, is linear in u; the derivative of
-    <J^T u, v> with respect to u is J v.
-
-    Args:
-        tape: the persistent `tf.GradientTape` that recorded the outputs.
-        outputs: a list of tensors.
-        cotangents: u, a list of tensors of their shapes.
-        weights: the variables to differentiate for.
-
-    Returns:
-        (J^T u, function): the gradients, one for each variable, and a
-        function from a direction v (tensors of the variables' shapes) to J v
-        (tensors of the outputs' shapes).
-    """
-    cotangents = [tf.identity(u) for u in cotangents]
-    with tf.GradientTape(watch_accessed_variables=False) as transpose:
-        transpose.watch(cotangents)
-        gradients = _gradients(tape, outputs, weights, cotangents)
-
-    def jvp(direction):
-        return transpose.gradient(
-            gradients,
-            cotangents,
-            output_gradients=direction,
-            unconnected_gradients="zero",
-        )
-
-    return gradients, jvp
-
-
-def _gradients(tape, outputs, weights, cotangents=None):
-    """`tape.gradient` with zeros for the weights that play no part."""
-    gradients = tape.gradient(outputs, weights, output_gradients=cotangents)
-    return [
-        tf.zeros_like(w) if g is None else g for w, g in zip(weights, gradients)
-    ]
 
 
 def published_decay(student, doubled=True):
@@ -140,6 +103,34 @@ def published_decay(student, doubled=True):
         "decayed": decay.all_trainable(student),
         "meta_weight_decay": factor,
     }
+
+
+class Passes(typing.NamedTuple):
+    """The student's passes over some views of a batch.
+
+    Attributes:
+        tape: the persistent `tf.GradientTape` that has recorded them.
+        views: a list of images [B, H, W, C].
+        logits: the logits of each view, in float32, a list of [B, C].
+    """
+
+    tape: tf.GradientTape
+    views: list
+    logits: list
+
+
+class MetaGradients(typing.NamedTuple):
+    """What the probe batch says of the look-ahead.
+
+    Attributes:
+        gradients: dM/de of each coefficient e, a list.
+        loss: M, a scalar.
+        logits: the look-ahead network's logits of the probe batch, [B', C].
+    """
+
+    gradients: list
+    loss: tf.Tensor
+    logits: tf.Tensor
 
 
 class LookAheadMethod(base.Method):
@@ -241,6 +232,41 @@ class LookAheadMethod(base.Method):
             )
         return self.unpack((batch["probe_images"], batch["probe_labels"]))
 
+    def record_passes(self, *views):
+        """Returns the student's `Passes` over these views, in training mode.
+
+        The first one stores the moments of batch normalisation.
+
+        Args:
+            *views: images, each [B, H, W, C].
+        """
+        first, *others = views
+        with (
+            tf.GradientTape(persistent=True) as tape,
+            precision.in_float32(),
+        ):
+            logits = [self.student(first, training=True)]
+            logits += [self.forward_untracked(images) for images in others]
+        return Passes(tape, list(views), logits)
+
+    @contextlib.contextmanager
+    def recorded_update(self, passes):
+        """Records what is computed within it, the loss of the update.
+
+        Args:
+            passes: `Passes`, on whose tape it is recorded.
+
+        Yields:
+            The logits of each view to compute it from, a list of [B, C]: those
+            of the passes, or of new ones if the student computes in half
+            precision.
+        """
+        with passes.tape:
+            if precision.is_mixed(self.student):
+                yield [self.forward_untracked(view) for view in passes.views]
+            else:
+                yield passes.logits
+
     def look_ahead_weights(self, gradients):
         """Returns theta^, of which R's gradient is a part.
 
@@ -251,7 +277,7 @@ class LookAheadMethod(base.Method):
         if self.weight_decay:
             with tf.GradientTape() as tape:
                 regulariser = self.decay_loss()
-            decays = _gradients(tape, regulariser, variables)
+            decays = derivatives.gradients(tape, regulariser, variables)
             gradients = [g + d for g, d in zip(gradients, decays)]
         momenta = [tf.constant(0, v.dtype) for v in variables]
         if self.meta_momentum:
@@ -271,8 +297,8 @@ class LookAheadMethod(base.Method):
 
         Args:
             weights: theta^, a list of tensors.
-            probe_images: [B, H, W, C].
-            probe_labels: [B, C].
+            probe_images: [B', H, W, C].
+            probe_labels: [B', C].
         """
         logits, _ = self.student.stateless_call(
             weights,
@@ -284,27 +310,13 @@ class LookAheadMethod(base.Method):
         regulariser = self.meta_weight_decay * decay.l2(weights)
         return loss + tf.cast(regulariser, loss.dtype), logits
 
-    def update_logits(self, views, logits):
-        """Returns the logits that the loss of the update is made of.
-
-        Args:
-            views: a list of images [B, H, W, C].
-            logits: the student's, in float32, a list of [B, C]; unless it
-                computes in half precision they are the ones.
-        """
-        if not precision.is_mixed(self.student):
-            return logits
-        return [self.forward_untracked(images) for images in views]
-
     def meta_gradients(
-        self, tape, views, logits, loss_of, coefficients, probe, at_zero=False
+        self, passes, loss_of, coefficients, probe, at_zero=False
     ):
         """Looks ahead along L and differentiates M for L's coefficients.
 
         Args:
-            tape: the persistent tape that recorded the logits.
-            views: a list of images [B, H, W, C].
-            logits: the student's logits [B, C] for each of the views.
+            passes: `Passes`.
             loss_of: (list of logits, *coefficients) -> L without R, a scalar.
             coefficients: a list of tensors, where L is taken.
             probe: images [B', H, W, C] and labels [B', C].
@@ -312,25 +324,26 @@ class LookAheadMethod(base.Method):
                 the gradient is then not computed.
 
         Returns:
-            (gradients, M, probe logits), a gradient for each coefficient.
+            `MetaGradients`.
         """
         with precision.in_float32():
             if self.meta_gradient == "reverse":
-                return self._reverse_mode(views, loss_of, coefficients, probe)
+                return self._reverse_mode(
+                    passes.views, loss_of, coefficients, probe
+                )
             return self._forward_mode(
-                tape, logits, loss_of, coefficients, probe, at_zero
+                passes, loss_of, coefficients, probe, at_zero
             )
 
-    def _forward_mode(
-        self, tape, logits, loss_of, coefficients, probe, at_zero
-    ):
+    def _forward_mode(self, passes, loss_of, coefficients, probe, at_zero):
         """`meta_gradients` by the transpose of the backward pass."""
+        logits = passes.logits
         with tf.GradientTape() as head:
             head.watch(logits)
             loss = loss_of(logits, *coefficients)
         variables = self.student.trainable_variables
-        gradients, jvp = vjp_and_jvp(
-            tape, logits, head.gradient(loss, logits), variables
+        gradients, jvp = derivatives.vjp_and_jvp(
+            passes.tape, logits, head.gradient(loss, logits), variables
         )
         if at_zero:
             gradients = [tf.zeros_like(v) for v in variables]
@@ -348,7 +361,7 @@ class LookAheadMethod(base.Method):
         gradients = [
             -self.meta_stepsize * g for g in tape.gradient(slope, coefficients)
         ]
-        return gradients, meta_loss, probe_logits
+        return MetaGradients(gradients, meta_loss, probe_logits)
 
     def _reverse_mode(self, views, loss_of, coefficients, probe):
         """`meta_gradients` through theta^, with passes of its own."""
@@ -358,7 +371,10 @@ class LookAheadMethod(base.Method):
                 logits = [self.forward_untracked(images) for images in views]
                 loss = loss_of(logits, *coefficients)
             weights = self.look_ahead_weights(
-                _gradients(inner, loss, self.student.trainable_variables)
+                derivatives.gradients(
+                    inner, loss, self.student.trainable_variables
+                )
             )
             meta_loss, probe_logits = self.meta_loss(weights, *probe)
-        return outer.gradient(meta_loss, coefficients), meta_loss, probe_logits
+        gradients = outer.gradient(meta_loss, coefficients)
+        return MetaGradients(gradients, meta_loss, probe_logits)
