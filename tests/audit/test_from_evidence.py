@@ -61,11 +61,14 @@ def test_labels_of_a_small_weight_are_flagged():
 @pytest.mark.parametrize(
     "names, words",
     [
-        (["helpful"], "did not help on the trusted images: its weight was 0"),
+        (["positive_weight"], "the label's weight was 0: its gradient did not"),
+        (["positive_weight", "mean_lambda"], "or the pseudo label was chosen"),
+        # As earlier versions wrote them.
+        (["helpful"], "the label's weight was 0: its gradient did not"),
         (["helpful", "kept_label"], "or the pseudo label was chosen"),
     ],
 )
-def test_votes_of_a_look_ahead(names, words):
+def test_coefficients_of_a_look_ahead(names, words):
     arrays = {
         # Far above 1: it is not the score.
         "mean_weight": 7 * SCORE,

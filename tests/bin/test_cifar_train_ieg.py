@@ -53,7 +53,7 @@ def test_ieg_trains(trained):
     assert "ieg: test accuracy" in said
     rows = rows_of(path)
     assert [row["step"] for row in rows] == [1, 3, 4]
-    assert {"train_xe_loss", "train_kept_labels", "train_meta_loss"} <= set(
+    assert {"train_xe_loss", "train_mean_lambda", "train_meta_loss"} <= set(
         rows[0]
     )
 
@@ -66,7 +66,12 @@ def test_an_audit_judges_by_what_its_weights_said(
         left = dict(file)
     # Four batches of twenty, all of the first epoch.
     assert len(left["ids"]) == 80
-    assert {"mean_weight", "helpful", "kept_label", "label_score"} <= set(left)
+    assert {
+        "mean_weight",
+        "positive_weight",
+        "mean_lambda",
+        "label_score",
+    } <= set(left)
     assert results_of(path)["detection"]["examples"] == 80
     done = run_script(
         "audit_labels.py", f"--run_dir={path}", f"--output_dir={tmp_path}"

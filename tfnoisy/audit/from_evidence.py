@@ -18,24 +18,26 @@ _KINDS = {
         "The mean weight that the mentor gives to the label is below one half.",
         "mean weight",
     ),
-    ("helpful",): (
-        "In most of its last visits the label's gradient did not help on the "
-        "trusted images: its weight was 0.",
-        "share of visits that helped",
+    ("positive_weight",): (
+        "In most of its last visits the label's weight was 0: its gradient "
+        "did not help on the trusted images.",
+        "share of visits with a positive weight",
     ),
-    ("helpful", "kept_label"): (
-        "In most of its last visits, counted by halves, the label's gradient "
-        "did not help on the trusted images, or the pseudo label was chosen "
-        "in its place.",
-        "share of visits for the label",
+    ("positive_weight", "mean_lambda"): (
+        "In its last visits the label's weight was 0, as its gradient did not "
+        "help on the trusted images, or the pseudo label was chosen: the mean "
+        "of both shares is below one half.",
+        "mean of positive weight and lambda",
     ),
 }
+# What run folders of earlier versions call these arrays.
+_FORMER_NAMES = {"helpful": "positive_weight", "kept_label": "mean_lambda"}
 _RECENT = (
     "The score is of the last ten or so visits of each example in training, "
     "on training views."
 )
 _LOOK_AHEAD = (
-    "What helps at a step is a noisy sign of what is wrong. Where the network "
+    "Weights of single steps are a noisy sign of what is wrong. If the network "
     "has not memorised the wrong labels, its losses (--method=losses) can find "
     "more of them."
 )
@@ -52,6 +54,7 @@ def of(arrays, **common):
     Raises:
         UserError: for arrays of no method that is known, or that do not fit.
     """
+    arrays = {_FORMER_NAMES.get(name, name): a for name, a in arrays.items()}
     if "group" in arrays:
         return label_quality.LabelQuality.from_groups(
             groups=arrays["group"], agreement=arrays["agreement"], **common
@@ -81,8 +84,9 @@ def from_mean_weights(arrays, **common):
     Raises:
         UserError: for whatever does not fit.
     """
+    names = ("positive_weight", "mean_lambda")
     criterion, score_name = _KINDS[
-        tuple(name for name in ("helpful", "kept_label") if name in arrays)
+        tuple(name for name in names if name in arrays)
     ]
     score = columns.numbers(
         "label scores", arrays["label_score"], len(common["ids"]), 0, 1
@@ -98,5 +102,5 @@ def from_mean_weights(arrays, **common):
         clean_probability=None,
         criterion=criterion,
         score_name=score_name,
-        notes=(_RECENT,) + (_LOOK_AHEAD,) * ("helpful" in arrays),
+        notes=(_RECENT,) + (_LOOK_AHEAD,) * ("positive_weight" in arrays),
     )
