@@ -6,73 +6,96 @@ by cross-validation (--method=crossval), or from a file of predicted
 probabilities (--pred_probs).
 """
 
+if __name__ == "__main__":
+    import _check_installed  # noqa: F401
+
 import pathlib
 
 import numpy as np
 from absl import flags
+from etils import epy
 
-from tfnoisy.cli import common  # First: it keeps TensorFlow quiet.
+from tfnoisy import choices, errors
+from tfnoisy.cli import command_line, flag_groups, shared_flags
 
-# isort: split
-from tfnoisy import errors
-from tfnoisy.audit import (
-    cross_validate,
-    detection,
-    from_evidence,
-    label_quality,
-    pred_probs,
-    report,
-    scores,
-    table,
-)
-from tfnoisy.augment import standard
-from tfnoisy.datasets.images import streamed
-from tfnoisy.nets import precision
-from tfnoisy.runs import data as run_data
-from tfnoisy.training import evaluate_run
+with epy.lazy_imports():
+    from tfnoisy.audit import (
+        cross_validate,
+        detection,
+        from_evidence,
+        label_quality,
+        pred_probs,
+        report,
+        table,
+    )
+    from tfnoisy.augment import standard
+    from tfnoisy.runs import data as run_data
+    from tfnoisy.training import evaluate_run
 
-flags.DEFINE_string("run_dir", "", "A run folder: judge by its own evidence.")
-flags.DEFINE_enum(
-    "method",
-    None,
-    ["run", "losses", "crossval", "pred_probs"],
-    "run: the method's own evidence, or else the losses of its network; "
-    "losses; crossval; pred_probs.  By default what the other flags imply.",
+_CROSSVAL = "Training by cross-validation (--method=crossval)"
+
+with flag_groups.group("What to judge by"):
+    flags.DEFINE_string(
+        "run_dir",
+        "",
+        "The run folder of a training, whose evidence or losses judge its "
+        "labels.",
+    )
+    flags.DEFINE_string(
+        "pred_probs",
+        "",
+        "A file of out-of-sample predicted probabilities, N x K: .npy, .npz or "
+        ".csv.",
+    )
+    flags.DEFINE_enum(
+        "method",
+        None,
+        ["run", "losses", "crossval", "pred_probs"],
+        "run: the evidence that the training's own method left in --run_dir, "
+        "or else losses. losses: the losses of the trained network. crossval: "
+        "plain networks trained by cross-validation on --dataset_name. "
+        "pred_probs: the file --pred_probs. If not given, what the other flags "
+        "imply.",
+    )
+    flags.DEFINE_enum(
+        "score",
+        "self_confidence",
+        choices.LABEL_SCORES,
+        "crossval and pred_probs: the label score, as in cleanlab.",
+    )
+shared_flags.define(
+    "data_dir",
+    "labels_csv",
+    "image_size",
+    "train_split",
+    "noise",
+    "noise_seed",
+    "noise_manifest",
+    "cache_mib",
+    dataset_name=None,
 )
-flags.DEFINE_string(
-    "pred_probs",
-    "",
-    "Out-of-sample probabilities: .npy or .npz of N x K, or a .csv.",
-)
-flags.DEFINE_string(
-    "output_dir", "", "Where to write; RUN/audit with --run_dir."
-)
-flags.DEFINE_enum(
-    "score", "self_confidence", scores.NAMES, "The label score of predictions."
-)
-flags.DEFINE_integer("max_images", 500, "Images in the report.", 0)
-flags.DEFINE_string("dataset_name", None, "digits, folder, or any TFDS set.")
-flags.DEFINE_string("data_dir", "", "As for the trainers.")
-flags.DEFINE_string("labels_csv", "", "As for the trainers.")
-flags.DEFINE_integer("image_size", 0, "As for the trainers.", 0)
-flags.DEFINE_integer("cache_mib", streamed.CACHE_MIB, "As for the trainers.", 0)
-flags.DEFINE_string("train_split", "train", "The examples to audit.")
-flags.DEFINE_string("noise", "none", "As for the trainers, to try the audit.")
-flags.DEFINE_integer("noise_seed", 0, "Seed of the noise.", 0)
-flags.DEFINE_string("noise_manifest", "", "A noise_manifest.npz to use.")
-flags.DEFINE_integer("folds", 5, "crossval: how many.", 2)
-flags.DEFINE_string("studentnet", None, "crossval: the network.")
-flags.DEFINE_string("augment", "standard", "crossval: the training view.")
-flags.DEFINE_float("num_epochs", 20.0, "crossval: passes over the data.", 0.1)
-flags.DEFINE_integer("batch_size", 128, "crossval: examples per step.", 1)
-flags.DEFINE_float("learning_rate", 0.05, "crossval: the first.", 0.0)
-flags.DEFINE_enum(
+shared_flags.define(
+    "studentnet",
+    "augment",
+    "batch_size",
     "mixed_precision",
-    "none",
-    precision.NAMES,
-    "crossval: what networks are trained in; they predict in float32.",
+    "seed",
+    group=_CROSSVAL,
+    num_epochs=20.0,
+    learning_rate=0.05,
 )
-flags.DEFINE_integer("seed", 0, "crossval: of everything but the noise.", 0)
+with flag_groups.group(_CROSSVAL):
+    flags.DEFINE_integer("folds", 5, "Parts that the data are divided into.", 2)
+with flag_groups.group(flag_groups.OUTPUT):
+    flags.DEFINE_string(
+        "output_dir",
+        "",
+        "The folder to write labels.csv and report.html to; RUN_DIR/audit if "
+        "empty.",
+    )
+    flags.DEFINE_integer(
+        "max_images", 500, "Most images that the report shows.", 0
+    )
 
 FLAGS = flags.FLAGS
 
@@ -222,7 +245,7 @@ def main(_):
 
 def run():
     """Is the command's entry point."""
-    common.run(main)
+    command_line.run(main)
 
 
 if __name__ == "__main__":

@@ -5,81 +5,91 @@ A JSON line per measurement.  TF_NUM_INTRAOP_THREADS and TF_NUM_INTEROP_THREADS
 in the environment set TensorFlow's threads.
 """
 
+if __name__ == "__main__":
+    import _check_installed  # noqa: F401
+
 import json
 
 from absl import flags
+from etils import epy
 
-from tfnoisy.cli import common  # First: it keeps TensorFlow quiet.
+from tfnoisy import errors
+from tfnoisy.cli import command_line, flag_groups, shared_flags
 
-# isort: split
-from tfnoisy.benchmarks import bookkeeping as bookkeeping_suite
-from tfnoisy.benchmarks import input as input_suite
-from tfnoisy.benchmarks import scaling as scaling_suite
-from tfnoisy.benchmarks import serving as benchmark_serving
-from tfnoisy.benchmarks import step as step_suite
-from tfnoisy.benchmarks import step_passes
-from tfnoisy.benchmarks import streaming as streaming_suite
-from tfnoisy.nets import precision
+with epy.lazy_imports():
+    from tfnoisy.benchmarks import bookkeeping as bookkeeping_suite
+    from tfnoisy.benchmarks import input as input_suite
+    from tfnoisy.benchmarks import scaling as scaling_suite
+    from tfnoisy.benchmarks import serving as benchmark_serving
+    from tfnoisy.benchmarks import step as step_suite
+    from tfnoisy.benchmarks import step_passes
+    from tfnoisy.benchmarks import streaming as streaming_suite
 
-flags.DEFINE_enum(
-    "suite",
-    "step",
-    ["step", "input", "streaming", "bookkeeping", "scaling", "serving"],
-    "What to measure.",
-)
-flags.DEFINE_multi_enum(
-    "method",
-    ["mentormix"],
-    sorted(step_passes.STEPS),
-    "step, scaling: of which.",
-)
-flags.DEFINE_string(
-    "studentnet",
-    None,
-    "step: the network; resnet29 for ieg and l2r, else cifar_resnet32.  "
-    "scaling: cifar_resnet20.  serving: the untrained one; cifar_resnet20.",
-)
-flags.DEFINE_integer(
-    "batch_size",
-    None,
-    "Examples per batch; for a step of ieg and l2r 100, of dividemix 64, "
-    "else 128; of scaling, per replica, 32.",
-    1,
-)
-flags.DEFINE_enum(
-    "mixed_precision", "none", precision.NAMES, "step: of the networks."
-)
-flags.DEFINE_boolean("jit_compile", False, "step: by XLA.")
-flags.DEFINE_integer(
-    "repeats",
-    None,
-    "Repeats; of a step, also of scaling, 20, of serving 100.",
-    1,
-)
-flags.DEFINE_string(
-    "model_dir",
-    "",
-    "serving: models/NAME[/VERSION]; an untrained network if empty.",
-)
-flags.DEFINE_list(
-    "augment",
-    ["standard", "mentornet", "mentormix"],
-    "input: which augmentations; a policy for CIFAR (autoaugment_ieg, "
-    "randaugment_ieg, randaugment:N:M, ...) is compared with Pillow's code.",
-)
-flags.DEFINE_integer(
-    "num_examples",
-    None,
-    "bookkeeping: how many examples are remembered, 2,400,000.  streaming: "
-    "how many images are read, 2,000.",
-    1,
-)
+with flag_groups.group("What to measure"):
+    flags.DEFINE_enum(
+        "suite",
+        "step",
+        ["step", "input", "streaming", "bookkeeping", "scaling", "serving"],
+        "step: a training step of a method beside the passes it cannot avoid. "
+        "input: augmented views. streaming: reading images from disk. "
+        "bookkeeping: what is remembered of the examples. scaling: a step on "
+        "several replicas. serving: an exported model.",
+    )
+    flags.DEFINE_integer(
+        "repeats",
+        None,
+        "Repetitions; if not given 20 for step and scaling, 100 for serving.",
+        1,
+    )
+    flags.DEFINE_integer(
+        "batch_size",
+        None,
+        "Examples in one batch; if not given 128, but for steps of ieg and l2r "
+        "100, of dividemix 64, and for scaling 32 on each replica.",
+        1,
+    )
+with flag_groups.group("step and scaling"):
+    flags.DEFINE_multi_string("method", ["mentormix"], "The methods.")
+    flags.DEFINE_string(
+        "studentnet",
+        None,
+        "The network; if not given cifar_resnet32, but resnet29 for steps of "
+        "ieg and l2r, and cifar_resnet20 for scaling and serving.",
+    )
+shared_flags.define("mixed_precision", "jit_compile", group="step and scaling")
+with flag_groups.group("Other suites"):
+    flags.DEFINE_list(
+        "augment",
+        ["standard", "mentornet", "mentormix"],
+        "input: the views. A policy for CIFAR (autoaugment_ieg, "
+        "randaugment_ieg, randaugment:N:M, ...) is compared with Pillow's "
+        "code.",
+    )
+    flags.DEFINE_integer(
+        "num_examples",
+        None,
+        "bookkeeping: examples that are remembered, if not given 2,400,000. "
+        "streaming: images that are read, if not given 2,000.",
+        1,
+    )
+    flags.DEFINE_string(
+        "model_dir",
+        "",
+        "serving: an exported model, models/NAME[/VERSION]; an untrained "
+        "network if empty.",
+    )
 
 FLAGS = flags.FLAGS
 
 
 def main(_):
     """Measures and prints."""
+    unknown = sorted({*FLAGS.method} - {*step_passes.STEPS})
+    if unknown:
+        raise errors.UserError(
+            f"no method is called {unknown[0]!r}; there are "
+            f"{', '.join(sorted(step_passes.STEPS))}"
+        )
     if FLAGS.suite == "step":
         for method in FLAGS.method:
             result = step_suite.step_suite(
@@ -124,7 +134,7 @@ def main(_):
 
 def run():
     """Is the command's entry point."""
-    common.run(main)
+    command_line.run(main)
 
 
 if __name__ == "__main__":

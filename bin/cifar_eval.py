@@ -6,33 +6,67 @@ given is taken from the run folder.  While the run trains, each new checkpoint
 is evaluated; it ends when the run has ended, or after one with --once.
 """
 
+if __name__ == "__main__":
+    import _check_installed  # noqa: F401
+
 import json
-import sys
 
 from absl import flags
+from etils import epy
 
-from tfnoisy.cli import common  # First: it keeps TensorFlow quiet.
+from tfnoisy.cli import command_line, flag_groups, shared_flags
 
-# isort: split
-from tfnoisy.training import distribution, evaluate_run
+with epy.lazy_imports():
+    from tfnoisy.training import distribution, evaluate_run
 
-flags.DEFINE_integer("batch_size", 25, "Images per batch.", 1)
-flags.DEFINE_string("data_dir", "", "As in training; e.g. data/cifar100/val.")
-flags.DEFINE_string("dataset_name", "cifar100", "As in training.")
-flags.DEFINE_string("studentnet", "resnet32", "As in training.")
-flags.DEFINE_string("master", None, "Accepted, without effect.")
-flags.DEFINE_string("checkpoint_dir", "", "The run folder.")
-flags.DEFINE_string("eval_dir", "", "Where to write TensorBoard scalars.")
-flags.DEFINE_integer("eval_interval_secs", 600, "Between two looks.", 0)
-flags.DEFINE_string("split_name", "test", "test or train, or a slice.")
-flags.DEFINE_string(
-    "output_csv_file", "", "Write the features for a data-driven MentorNet."
+_OF_THE_RUN_GROUP = "Taken from the run folder unless they are given"
+
+with flag_groups.group("What to evaluate"):
+    flags.DEFINE_string(
+        "checkpoint_dir", "", "The run folder, a trainer's --train_log_dir."
+    )
+    flags.DEFINE_string(
+        "split_name",
+        "test",
+        "The examples: test, train, or a part such as test[:20%].",
+    )
+    flags.DEFINE_boolean(
+        "once",
+        False,
+        "Evaluate the newest checkpoint and end, whether or not the run has "
+        "ended.",
+    )
+    flags.DEFINE_boolean(
+        "best", False, "Evaluate the checkpoint that --holdout selected."
+    )
+    flags.DEFINE_integer(
+        "eval_interval_secs",
+        600,
+        "Seconds between two looks for a new checkpoint.",
+        0,
+    )
+shared_flags.define(
+    "data_dir",
+    "labels_csv",
+    "image_size",
+    group=_OF_THE_RUN_GROUP,
+    dataset_name="cifar100",
+    studentnet="resnet32",
 )
-flags.DEFINE_string("device_id", "0", "If given, use only this GPU.")
-flags.DEFINE_string("labels_csv", "", "As in training.")
-flags.DEFINE_integer("image_size", 0, "As in training.")
-flags.DEFINE_boolean("once", False, "Evaluate the newest checkpoint and end.")
-flags.DEFINE_boolean("best", False, "The checkpoint that --holdout chose.")
+with flag_groups.group(flag_groups.OUTPUT):
+    flags.DEFINE_string(
+        "eval_dir", "", "A folder for TensorBoard scalars; none if empty."
+    )
+    flags.DEFINE_string(
+        "output_csv_file",
+        "",
+        "A file for the rows from which fit_mentor makes a data-driven "
+        "MentorNet; none if empty.",
+    )
+shared_flags.define("device_id", batch_size=25)
+shared_flags.define_ignored(
+    "master", reason="TensorFlow 2 has no sessions and no masters"
+)
 
 FLAGS = flags.FLAGS
 _OF_THE_RUN = (
@@ -46,8 +80,7 @@ _OF_THE_RUN = (
 
 def main(_):
     """Evaluates."""
-    if FLAGS["master"].present:
-        print("--master has no effect in TensorFlow 2", file=sys.stderr)
+    command_line.warn_of_ignored_flags()
     if FLAGS["device_id"].present:
         distribution.use_gpu(FLAGS.device_id)
     evaluator = evaluate_run.RunEvaluator(
@@ -70,7 +103,7 @@ def main(_):
 
 def run():
     """Is the command's entry point."""
-    common.run(main)
+    command_line.run(main)
 
 
 if __name__ == "__main__":

@@ -4,14 +4,17 @@
 The flags of google/mentornet's cifar_train_baseline.py, and more.
 """
 
+if __name__ == "__main__":
+    import _check_installed  # noqa: F401
+
 from absl import flags
+from etils import epy
 
-from tfnoisy.cli import common  # First: it keeps TensorFlow quiet.
+from tfnoisy.cli import command_line, flag_groups, original_flags, trainer_flags
 
-# isort: split
-from tfnoisy.cli import original_flags, trainer_flags
-from tfnoisy.methods import baseline
-from tfnoisy.training import schedules
+with epy.lazy_imports():
+    from tfnoisy.methods import baseline
+    from tfnoisy.training import schedules
 
 trainer_flags.define(
     dataset_name="cifar10",
@@ -22,9 +25,14 @@ trainer_flags.define(
     ema_decay=0.0,
 )
 original_flags.define(num_epochs_per_decay=50)
-flags.DEFINE_float(
-    "mixup_alpha", 0.0, "Beta parameter of plain mixup.", lower_bound=0.0
-)
+with flag_groups.group(flag_groups.METHOD):
+    flags.DEFINE_float(
+        "mixup_alpha",
+        0.0,
+        "Parameter alpha of mixup's Beta(alpha, alpha); 0 trains without "
+        "mixup.",
+        lower_bound=0.0,
+    )
 
 FLAGS = flags.FLAGS
 
@@ -49,7 +57,7 @@ def main(_):
 
 def run():
     """Is the command's entry point."""
-    common.run(main)
+    command_line.run(main)
 
 
 if __name__ == "__main__":

@@ -4,15 +4,24 @@
 The flags of its training script, and more.
 """
 
+if __name__ == "__main__":
+    import _check_installed  # noqa: F401
+
 from absl import flags
+from etils import epy
 
-from tfnoisy.cli import common  # First: it keeps TensorFlow quiet.
-
-# isort: split
 from tfnoisy import errors
-from tfnoisy.cli import pair_flags, trainer_flags
-from tfnoisy.methods.bkd import bkd, tipping
-from tfnoisy.methods.bkd import plot as tipping_plot
+from tfnoisy.cli import (
+    command_line,
+    flag_groups,
+    pair_flags,
+    shared_flags,
+    trainer_flags,
+)
+
+with epy.lazy_imports():
+    from tfnoisy.methods.bkd import bkd, tipping
+    from tfnoisy.methods.bkd import plot as tipping_plot
 
 trainer_flags.define(
     dataset_name="cifar10_n",
@@ -31,45 +40,68 @@ for _theirs, _ours in {
     "n_epoch": "num_epochs",
     "val_ratio": "holdout",
 }.items():
-    trainer_flags.define_alias(_theirs, _ours)
+    flag_groups.alias(_theirs, _ours)
 pair_flags.define()
-flags.DEFINE_enum(
-    "noise_type",
-    None,
-    ["clean", "aggre", "worst", "rand1", "rand2", "rand3"],
-    "CIFAR-10N's label set: stands for --dataset_name=cifar10_n and --noise; "
-    "worst if neither is given.",
-)
-flags.DEFINE_enum("dataset", "cifar10", ["cifar10"], "With --noise_type.")
-for _group, _alpha in enumerate((0.30, 0.45, 0.55, 0.70), 1):
-    flags.DEFINE_float(
-        f"alpha{_group}",
-        _alpha,
-        f"Label correction of trust group {_group} (1: the most trusted).",
+with flag_groups.group(flag_groups.NOISE):
+    flags.DEFINE_enum(
+        "noise_type",
+        None,
+        ["clean", "aggre", "worst", "rand1", "rand2", "rand3"],
+        "CIFAR-10N's label set, in place of --dataset_name=cifar10_n and "
+        "--noise; worst if none of the three is given.",
     )
-flags.DEFINE_integer(
-    "clean_test_freq", 10, "Epochs between evaluations.", lower_bound=1
+with flag_groups.group(flag_groups.DATA):
+    flags.DEFINE_enum(
+        "dataset", "cifar10", ["cifar10"], "The data set of --noise_type."
+    )
+with flag_groups.group(flag_groups.METHOD):
+    for _group, _alpha in enumerate((0.30, 0.45, 0.55, 0.70), 1):
+        flags.DEFINE_float(
+            f"alpha{_group}",
+            _alpha,
+            f"Strength of the label correction, 0 to 1, in trust group "
+            f"{_group}; group 1 is trusted most.",
+        )
+    flags.DEFINE_integer(
+        "tipping_every",
+        None,
+        "Epochs in one value of the tipping curve. The mean over few steps "
+        "peaks by chance, so it is as many epochs as make 200 steps if not "
+        "given (an epoch of the original has 352).",
+        lower_bound=1,
+    )
+    flags.DEFINE_enum(
+        "otsu",
+        "released",
+        ["released", "textbook"],
+        "How the threshold on the agreements is found: as in the original "
+        "code, or by Otsu's method as published.",
+    )
+    flags.DEFINE_boolean(
+        "detached",
+        False,
+        "Stop gradients into the targets and the teacher.",
+    )
+    flags.DEFINE_boolean(
+        "fallback",
+        True,
+        "Where the tipping curve has no peak, judge the labels by the most "
+        "confident epoch.",
+    )
+with flag_groups.group(flag_groups.EVALUATION):
+    flags.DEFINE_integer(
+        "clean_test_freq",
+        10,
+        "Epochs between two evaluations on the test set.",
+        lower_bound=1,
+    )
+shared_flags.define_ignored(
+    "noise_path",
+    "noisy_val_freq",
+    "num_workers",
+    "print_freq",
+    reason="the original's own files, printing and loading",
 )
-flags.DEFINE_integer(
-    "tipping_every",
-    None,
-    "Epochs in one value of the tipping curve, as the mean of few steps peaks "
-    "by chance; if unset as many as make 200 steps (the original's has 352).",
-    lower_bound=1,
-)
-flags.DEFINE_enum(
-    "otsu", "released", ["released", "textbook"], "How agreements are split."
-)
-flags.DEFINE_boolean(
-    "detached", False, "Stop gradients into targets and teacher."
-)
-flags.DEFINE_boolean(
-    "fallback",
-    True,
-    "Without a tipping point, judge labels by the most confident epoch.",
-)
-for _name in ("noise_path", "noisy_val_freq", "num_workers", "print_freq"):
-    flags.DEFINE_string(_name, None, "Accepted, without effect.")
 
 FLAGS = flags.FLAGS
 
@@ -174,7 +206,7 @@ def main(_):
 
 def run():
     """Is the command's entry point."""
-    common.run(main)
+    command_line.run(main)
 
 
 if __name__ == "__main__":

@@ -5,13 +5,22 @@ The flags of DivideMix's Train_cifar.py, Train_clothing1M.py and
 Train_webvision.py, and more.
 """
 
+if __name__ == "__main__":
+    import _check_installed  # noqa: F401
+
 from absl import flags
+from etils import epy
 
-from tfnoisy.cli import common  # First: it keeps TensorFlow quiet.
+from tfnoisy.cli import (
+    command_line,
+    flag_groups,
+    pair_flags,
+    shared_flags,
+    trainer_flags,
+)
 
-# isort: split
-from tfnoisy.cli import pair_flags, trainer_flags
-from tfnoisy.methods.dividemix import dividemix
+with epy.lazy_imports():
+    from tfnoisy.methods.dividemix import dividemix
 
 trainer_flags.define(
     dataset_name="cifar10",
@@ -30,66 +39,96 @@ for _theirs, _ours in {
     "lr": "learning_rate",
     "gpuid": "device_id",
 }.items():
-    trainer_flags.define_alias(_theirs, _ours)
+    flag_groups.alias(_theirs, _ours)
 pair_flags.define()
-flags.DEFINE_enum(
-    "noise_mode",
-    "sym",
-    ["sym", "asym"],
-    "With --r, the noise; also asym: the confidence penalty in the warm-up.",
+with flag_groups.group(flag_groups.NOISE):
+    flags.DEFINE_float(
+        "r",
+        None,
+        "Noise rate, 0 to 1: stands for --noise=dividemix_sym:R or "
+        "dividemix_asym:R, the published noise files. 0.9 also averages the "
+        "losses of five epochs.",
+        lower_bound=0.0,
+        upper_bound=1.0,
+    )
+    flags.DEFINE_enum(
+        "noise_mode",
+        "sym",
+        ["sym", "asym"],
+        "Which noise --r stands for. asym also sets --confidence_penalty.",
+    )
+with flag_groups.group(flag_groups.METHOD):
+    flags.DEFINE_integer(
+        "warm_up",
+        None,
+        "Epochs of plain training first; if not given 30 for cifar100 and 10 "
+        "for other data.",
+        lower_bound=0,
+    )
+    flags.DEFINE_float(
+        "lambda_u",
+        25.0,
+        "Weight of the loss of the unlabelled images.",
+        0.0,
+    )
+    flags.DEFINE_float(
+        "p_threshold",
+        0.5,
+        "A label counts as clean if its probability of being clean is above "
+        "this.",
+        0.0,
+    )
+    flags.DEFINE_float(
+        "alpha", 4.0, "Parameter alpha of mixup's Beta(alpha, alpha)."
+    )
+    flags.DEFINE_float(
+        "T", 0.5, "Temperature at which guessed labels are sharpened."
+    )
+    flags.DEFINE_integer(
+        "average_last",
+        None,
+        "Epochs over which the losses that the mixture model sees are "
+        "averaged; if not given 5 with --r=0.9, else 1.",
+        lower_bound=1,
+    )
+    flags.DEFINE_float(
+        "reg_covar",
+        5e-4,
+        "Added to the variances of the mixture model.",
+        lower_bound=0.0,
+    )
+    flags.DEFINE_enum(
+        "pseudo_label_mode",
+        "train",
+        ["train", "eval"],
+        "The mode, training or inference, in which the network that is being "
+        "trained guesses labels; the original's code uses train.",
+    )
+    flags.DEFINE_boolean(
+        "confidence_penalty",
+        None,
+        "Penalise confident predictions during the warm-up; if not given, on "
+        "with --noise_mode=asym.",
+    )
+    flags.DEFINE_boolean(
+        "mix_unlabelled",
+        True,
+        "Train on the unlabelled images, too; off for Clothing1M and WebVision "
+        "in the original.",
+    )
+    flags.DEFINE_integer(
+        "num_batches",
+        0,
+        "Batches in each epoch, of a new class-balanced sample (Clothing1M: "
+        "1000); 0 takes all images.",
+        lower_bound=0,
+    )
+shared_flags.define_ignored(
+    "id",
+    "num_class",
+    "data_path",
+    reason="the run folder, the data set and --data_dir say it",
 )
-flags.DEFINE_float(
-    "r",
-    None,
-    "The noise ratio: --noise=dividemix_sym:R or dividemix_asym:R, the "
-    "published files; 0.9 also averages the losses of five epochs.",
-    lower_bound=0.0,
-    upper_bound=1.0,
-)
-flags.DEFINE_float("alpha", 4.0, "Of Beta(alpha, alpha).")
-flags.DEFINE_float("lambda_u", 25.0, "The unlabelled loss's weight.", 0.0)
-flags.DEFINE_float("p_threshold", 0.5, "Clean above this probability.", 0.0)
-flags.DEFINE_float("T", 0.5, "The sharpening temperature.")
-flags.DEFINE_integer(
-    "warm_up",
-    None,
-    "Epochs of plain training first; 30 for cifar100, 10 for others.",
-    lower_bound=0,
-)
-flags.DEFINE_integer(
-    "average_last",
-    None,
-    "Epochs of losses that the mixture sees; 5 for --r=0.9, else 1.",
-    lower_bound=1,
-)
-flags.DEFINE_float(
-    "reg_covar", 5e-4, "Added to the mixture's variances.", lower_bound=0.0
-)
-flags.DEFINE_enum(
-    "pseudo_label_mode",
-    "train",
-    ["train", "eval"],
-    "How the trained network runs when it guesses; train as released.",
-)
-flags.DEFINE_boolean(
-    "confidence_penalty",
-    None,
-    "Penalise confidence in the warm-up; as --noise_mode says if unset.",
-)
-flags.DEFINE_boolean(
-    "mix_unlabelled",
-    True,
-    "False: no unlabelled loss (Clothing1M, WebVision).",
-)
-flags.DEFINE_integer(
-    "num_batches",
-    0,
-    "Each epoch sees a new class-balanced sample of so many batches "
-    "(Clothing1M: 1000); 0: all images.",
-    lower_bound=0,
-)
-for _name in ("id", "num_class", "data_path"):
-    flags.DEFINE_string(_name, None, "Accepted, without effect.")
 
 FLAGS = flags.FLAGS
 
@@ -169,7 +208,7 @@ def main(_):
 
 def run():
     """Is the command's entry point."""
-    common.run(main)
+    command_line.run(main)
 
 
 if __name__ == "__main__":

@@ -4,18 +4,21 @@
 The flags of google-research/ieg's ieg/main.py, and more.
 """
 
+if __name__ == "__main__":
+    import _check_installed  # noqa: F401
+
 import pathlib
 
 from absl import flags
+from etils import epy
 
-from tfnoisy.cli import common  # First: it keeps TensorFlow quiet.
-
-# isort: split
 from tfnoisy import errors
-from tfnoisy.cli import trainer_flags
-from tfnoisy.methods import baseline
-from tfnoisy.methods.look_ahead import ieg, l2r, look_ahead
-from tfnoisy.training import evaluate_run, restart_schedules
+from tfnoisy.cli import command_line, flag_groups, shared_flags, trainer_flags
+
+with epy.lazy_imports():
+    from tfnoisy.methods import baseline
+    from tfnoisy.methods.look_ahead import ieg, l2r, look_ahead
+    from tfnoisy.training import evaluate_run, restart_schedules
 
 trainer_flags.define(
     dataset_name="cifar100",
@@ -37,79 +40,166 @@ for _theirs, _ours in {
     "dataset_dir": "data_dir",
     "distribution_strategy": "strategy",
 }.items():
-    trainer_flags.define_alias(_theirs, _ours)
+    flag_groups.alias(_theirs, _ours)
 flags.FLAGS.set_default("eval_every", 500)
-flags.DEFINE_string(
-    "dataset",
-    "cifar100_uniform_0.8",
-    "{cifar10,cifar100}_{uniform,asymmetric}_RATIO: stands for --dataset_name "
-    "and --noise, which can be given instead.",
+with flag_groups.group("Task"):
+    flags.DEFINE_enum(
+        "method",
+        "ieg",
+        ["ieg", "l2r", "supervised"],
+        "The method; supervised is plain training.",
+    )
+    flags.DEFINE_enum(
+        "mode",
+        "train",
+        ["train", "evaluation"],
+        "Train, or evaluate the last checkpoint of a run.",
+    )
+with flag_groups.group(flag_groups.DATA):
+    flags.DEFINE_string(
+        "dataset",
+        "cifar100_uniform_0.8",
+        "Data set and noise in the original's form, "
+        "{cifar10,cifar100}_{uniform,asymmetric}_RATE, in place of "
+        "--dataset_name and --noise.",
+    )
+    flags.DEFINE_float(
+        "probe_dataset_hold_ratio",
+        0.02,
+        "Share of the training set, 0 to 0.99, held out with its clean labels "
+        "as trusted images, before noise is added.",
+        lower_bound=0.0,
+        upper_bound=0.99,
+    )
+    flags.DEFINE_string(
+        "probe_dir",
+        "",
+        "A folder of your own trusted images instead, as CLASS/*.png or *.jpg.",
+    )
+    flags.DEFINE_string(
+        "probe_csv",
+        "",
+        "A CSV file of path,given_label that names the trusted images instead.",
+    )
+with flag_groups.group(flag_groups.METHOD):
+    flags.DEFINE_string(
+        "aug_type",
+        "autoaug",
+        "The strong view of IEG: autoaug, randaug, default (the standard view "
+        "once more), keras_randaugment[:N:FACTOR], randaugment:N:M or "
+        "autoaugment_{cifar10,svhn,imagenet}.",
+    )
+    flags.DEFINE_float(
+        "ce_factor",
+        5.0,
+        "IEG: weight of the cross-entropy of the mixed images whose labels are "
+        "guessed.",
+        0.0,
+    )
+    flags.DEFINE_float(
+        "consistency_factor",
+        20.0,
+        "IEG: weight of the KL divergence between the two views' predictions.",
+        0.0,
+    )
+    flags.DEFINE_float(
+        "grad_eps_init",
+        0.9,
+        "IEG: share of the given label in a target before the look-ahead "
+        "changes it, 0 to 1.",
+        0.0,
+        1.0,
+    )
+    flags.DEFINE_float(
+        "meta_momentum",
+        0.9,
+        "IEG: momentum of the look-ahead step, 0 to 1.",
+        0.0,
+        1.0,
+    )
+    flags.DEFINE_float(
+        "meta_stepsize",
+        0.1,
+        "IEG and L2R: learning rate of the look-ahead step.",
+        0.0,
+    )
+    flags.DEFINE_enum(
+        "meta_gradient",
+        "forward",
+        ["forward", "reverse"],
+        "IEG and L2R: how the gradient by the example weights is computed. "
+        "Both give the same; reverse is the original's and slower.",
+    )
+    flags.DEFINE_boolean(
+        "label_path",
+        True,
+        "IEG: differentiate through the pseudo labels, too.",
+    )
+with flag_groups.group(flag_groups.TRAINING):
+    flags.DEFINE_enum(
+        "lr_schedule",
+        "cosine",
+        ["cosine", "custom_step", "cosine_warmup", "exponential", "cosine_one"],
+        "The learning-rate schedule, unless --lr_drops is given; cosine "
+        "restarts, cosine_one does not.",
+    )
+    flags.DEFINE_string(
+        "decay_steps",
+        "500",
+        "Steps of the first cosine cycle, or the word epoch for the steps of "
+        "one epoch, as in later revisions of the original; for custom_step the "
+        "steps of its drops, such as 40000,60000.",
+    )
+    flags.DEFINE_float(
+        "decay_rate",
+        0.1,
+        "custom_step: each drop multiplies the learning rate by this.",
+        0.0,
+    )
+    flags.DEFINE_float(
+        "cos_t_mul",
+        1.5,
+        "cosine: how many times longer each cycle is than the one before.",
+        1.0,
+    )
+    flags.DEFINE_float(
+        "cos_m_mul",
+        0.9,
+        "cosine: each cycle's first learning rate as a multiple of that of the "
+        "cycle before.",
+        0.0,
+    )
+    flags.DEFINE_float(
+        "warmup_epochs",
+        0.0,
+        "cosine_warmup: epochs in which the learning rate rises.",
+        0.0,
+    )
+with flag_groups.group(flag_groups.EVALUATION):
+    flags.DEFINE_boolean(
+        "use_ema",
+        True,
+        "Evaluate the moving average of the weights; off sets --ema_decay=0.",
+    )
+with flag_groups.group(flag_groups.OUTPUT):
+    flags.DEFINE_string(
+        "checkpoint_path",
+        "",
+        "A folder for run folders: the run is in DATASET[_pRATIO]/NETWORK "
+        "below it, unless --train_log_dir names another place.",
+    )
+shared_flags.define_ignored(
+    "post_batch_mode_autoaug",
+    kind=flags.DEFINE_boolean,
+    default=True,
+    reason="the original did not read it either",
 )
-flags.DEFINE_enum("method", "ieg", ["ieg", "l2r", "supervised"], "How.")
-flags.DEFINE_enum("mode", "train", ["train", "evaluation"], "What to do.")
-flags.DEFINE_string(
-    "checkpoint_path",
-    "",
-    "A root: the run folder is DATASET[_pRATIO]/NETWORK below it, unless "
-    "--train_log_dir names it.",
+shared_flags.define_ignored("tpu", reason="see --strategy")
+shared_flags.define_ignored(
+    "xm_exp_id",
+    kind=flags.DEFINE_integer,
+    reason="it named an experiment in its authors' system",
 )
-flags.DEFINE_float(
-    "probe_dataset_hold_ratio",
-    0.02,
-    "Share of the training set held out as trusted, before the noise.",
-    lower_bound=0.0,
-    upper_bound=0.99,
-)
-flags.DEFINE_string(
-    "probe_dir", "", "Own trusted images instead: DIR/CLASS/*.png (or jpg)."
-)
-flags.DEFINE_string(
-    "probe_csv", "", "Or a CSV of path,given_label that names them."
-)
-flags.DEFINE_string(
-    "aug_type",
-    "autoaug",
-    "The strong view: autoaug, randaug, default (the standard view once "
-    "more), keras_randaugment[:N:FACTOR], randaugment:N:M, "
-    "autoaugment_{cifar10,svhn,imagenet}.",
-)
-flags.DEFINE_float("ce_factor", 5.0, "Of the unlabelled mixed losses.", 0.0)
-flags.DEFINE_float("consistency_factor", 20.0, "Of the KL divergence.", 0.0)
-flags.DEFINE_float(
-    "grad_eps_init", 0.9, "First share of the given label.", 0.0, 1.0
-)
-flags.DEFINE_float("meta_momentum", 0.9, "Of IEG's look-ahead.", 0.0, 1.0)
-flags.DEFINE_float("meta_stepsize", 0.1, "Of the look-ahead.", 0.0)
-flags.DEFINE_enum(
-    "meta_gradient",
-    "forward",
-    ["forward", "reverse"],
-    "How the coefficients are differentiated; reverse is the original's, "
-    "slower and equal.",
-)
-flags.DEFINE_boolean(
-    "label_path", True, "Differentiate through the pseudo labels too."
-)
-flags.DEFINE_boolean("use_ema", True, "Judge moving averages of the weights.")
-flags.DEFINE_enum(
-    "lr_schedule",
-    "cosine",
-    ["cosine", "custom_step", "cosine_warmup", "exponential", "cosine_one"],
-    "cosine restarts; --lr_drops replaces it.",
-)
-flags.DEFINE_string(
-    "decay_steps",
-    "500",
-    "Steps of the first cosine cycle, or `epoch` (the later revisions of the "
-    "original); the drops of custom_step, such as 40000,60000.",
-)
-flags.DEFINE_float("decay_rate", 0.1, "What custom_step multiplies by.", 0.0)
-flags.DEFINE_float("cos_t_mul", 1.5, "Growth of the cosine cycles.", 1.0)
-flags.DEFINE_float("cos_m_mul", 0.9, "Decline of their peaks.", 0.0)
-flags.DEFINE_float("warmup_epochs", 0.0, "Of cosine_warmup.", 0.0)
-flags.DEFINE_boolean("post_batch_mode_autoaug", True, "Without effect.")
-flags.DEFINE_string("tpu", None, "Accepted, without effect.")
-flags.DEFINE_integer("xm_exp_id", None, "Accepted, without effect.")
 
 FLAGS = flags.FLAGS
 
@@ -307,7 +397,7 @@ def main(_):
 
 def run():
     """Is the command's entry point."""
-    common.run(main)
+    command_line.run(main)
 
 
 if __name__ == "__main__":

@@ -4,14 +4,17 @@
 The flags of google-research/mentormix's cifar_train_mentormix.py, and more.
 """
 
+if __name__ == "__main__":
+    import _check_installed  # noqa: F401
+
 from absl import flags
+from etils import epy
 
-from tfnoisy.cli import common  # First: it keeps TensorFlow quiet.
+from tfnoisy.cli import command_line, flag_groups, original_flags, trainer_flags
 
-# isort: split
-from tfnoisy.cli import original_flags, trainer_flags
-from tfnoisy.methods import mentormix
-from tfnoisy.training import schedules
+with epy.lazy_imports():
+    from tfnoisy.methods import mentormix
+    from tfnoisy.training import schedules
 
 trainer_flags.define(
     dataset_name="cifar100",
@@ -23,13 +26,25 @@ trainer_flags.define(
 )
 original_flags.define(num_epochs_per_decay=3)
 original_flags.define_mentor(example_dropout_rates=["0.0", "100"])
-flags.DEFINE_float("mixup_alpha", 8.0, "Beta parameter; 0 for no mixing.")
-flags.DEFINE_boolean(
-    "second_reweight", True, "Weigh the mixed losses (then without decay)."
-)
-flags.DEFINE_boolean(
-    "soft_lambda", False, "The paper's mixing coefficient, linear in v."
-)
+with flag_groups.group(flag_groups.METHOD):
+    flags.DEFINE_float(
+        "mixup_alpha",
+        8.0,
+        "Parameter alpha of mixup's Beta(alpha, alpha); 0 trains without "
+        "mixing.",
+    )
+    flags.DEFINE_boolean(
+        "second_reweight",
+        True,
+        "Let the MentorNet weigh the losses of the mixed images, too; the "
+        "loss is then without weight decay, as in the original.",
+    )
+    flags.DEFINE_boolean(
+        "soft_lambda",
+        False,
+        "Use the paper's mixing coefficient, linear in the weight v; the "
+        "original code rounds v.",
+    )
 
 FLAGS = flags.FLAGS
 
@@ -61,7 +76,7 @@ def main(_):
 
 def run():
     """Is the command's entry point."""
-    common.run(main)
+    command_line.run(main)
 
 
 if __name__ == "__main__":

@@ -7,16 +7,19 @@ favour of fixed drops at steps 19531, 25000 and 30000; so does ours, unless
 --lr_drops is given.
 """
 
+if __name__ == "__main__":
+    import _check_installed  # noqa: F401
+
 import sys
 
 from absl import flags
+from etils import epy
 
-from tfnoisy.cli import common  # First: it keeps TensorFlow quiet.
+from tfnoisy.cli import command_line, flag_groups, original_flags, trainer_flags
 
-# isort: split
-from tfnoisy.cli import original_flags, trainer_flags
-from tfnoisy.methods import mentornet
-from tfnoisy.training import schedules
+with epy.lazy_imports():
+    from tfnoisy.methods import mentornet
+    from tfnoisy.training import schedules
 
 trainer_flags.define(
     dataset_name="cifar10",
@@ -30,14 +33,20 @@ original_flags.define(num_epochs_per_decay=50)
 original_flags.define_mentor(
     example_dropout_rates=["0.5", "17", "0.05", "78", "1.0", "5"]
 )
-flags.DEFINE_boolean(
-    "fixed_epoch_after_burn_in",
-    False,
-    "Hold the percentage at --burn_in_epoch after it; for data-driven nets.",
-)
-flags.DEFINE_float(
-    "loss_moving_average_decay", 0.5, "Of the loss percentile.", 0.0, 1.0
-)
+with flag_groups.group(flag_groups.METHOD):
+    flags.DEFINE_boolean(
+        "fixed_epoch_after_burn_in",
+        False,
+        "Give the MentorNet the percentage --burn_in_epoch for the rest of the "
+        "training; for data-driven MentorNets.",
+    )
+    flags.DEFINE_float(
+        "loss_moving_average_decay",
+        0.5,
+        "Decay per step of the moving average of the loss percentile.",
+        0.0,
+        1.0,
+    )
 
 FLAGS = flags.FLAGS
 
@@ -85,7 +94,7 @@ def main(_):
 
 def run():
     """Is the command's entry point."""
-    common.run(main)
+    command_line.run(main)
 
 
 if __name__ == "__main__":

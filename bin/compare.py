@@ -9,45 +9,64 @@ comparison.csv and comparison.png into OUT.  The same command goes on where it
 was stopped; more seeds or methods join those that are there.
 """
 
+if __name__ == "__main__":
+    import _check_installed  # noqa: F401
+
 import pathlib
 
 from absl import flags
+from etils import epy
 
-from tfnoisy.cli import common  # First: it keeps TensorFlow quiet.
-
-# isort: split
 from tfnoisy import errors
-from tfnoisy.comparison import outcomes as outcome_lib
-from tfnoisy.comparison import plan, trainer_process
-from tfnoisy.comparison import protocol as protocol_lib
-from tfnoisy.comparison import runner as runner_lib
-from tfnoisy.comparison import table as table_lib
+from tfnoisy.cli import command_line, flag_groups, shared_flags
 
-flags.DEFINE_string("dataset_name", "digits", "As for the trainers.")
-flags.DEFINE_string("noise", "symmetric:0.4", "As for the trainers.")
-flags.DEFINE_list(
-    "methods", list(protocol_lib.METHODS), "Which, in this order."
-)
-flags.DEFINE_integer("seeds", 3, "How many: 0, 1, ...", lower_bound=1)
-flags.DEFINE_integer(
-    "num_epochs",
-    0,
-    "Passes over the training data, the same for every method; 0: 90 for "
-    "digits.",
-    lower_bound=0,
-)
-flags.DEFINE_multi_string(
-    "flags", [], "'--name=value ...' for every trainer; may be repeated."
-)
-flags.DEFINE_multi_string(
-    "method_flags",
-    [],
-    "'METHOD:--name=value ...' for one method; may be repeated.",
-)
-flags.DEFINE_string(
-    "output_dir", "", "OUT; runs/compare/DATASET-NOISE if empty."
-)
-flags.DEFINE_boolean("dry_run", False, "Print the commands, run nothing.")
+with epy.lazy_imports():
+    from tfnoisy.comparison import outcomes as outcome_lib
+    from tfnoisy.comparison import plan, trainer_process
+    from tfnoisy.comparison import protocol as protocol_lib
+    from tfnoisy.comparison import runner as runner_lib
+    from tfnoisy.comparison import table as table_lib
+
+shared_flags.define(dataset_name="digits", noise="symmetric:0.4")
+with flag_groups.group("What to compare"):
+    flags.DEFINE_list(
+        "methods",
+        [],
+        "The methods, in the order of the table; all of them if empty.",
+    )
+    flags.DEFINE_integer(
+        "seeds",
+        3,
+        "Runs of each method, with the seeds 0, 1, ...",
+        lower_bound=1,
+    )
+    flags.DEFINE_integer(
+        "num_epochs",
+        0,
+        "Length of each training in epochs (passes over the training data), "
+        "the same for every method; 0 is 90 for digits, others must say it.",
+        lower_bound=0,
+    )
+    flags.DEFINE_multi_string(
+        "flags",
+        [],
+        "Flags for every trainer, as '--name=value ...'.",
+    )
+    flags.DEFINE_multi_string(
+        "method_flags",
+        [],
+        "Flags for one method's trainer, as 'METHOD:--name=value ...'.",
+    )
+    flags.DEFINE_boolean(
+        "dry_run", False, "Print the commands and run nothing."
+    )
+with flag_groups.group(flag_groups.OUTPUT):
+    flags.DEFINE_string(
+        "output_dir",
+        "",
+        "The folder for the table, the plot and all runs; "
+        "runs/compare/DATASET-NOISE if empty.",
+    )
 
 FLAGS = flags.FLAGS
 
@@ -66,7 +85,10 @@ def main(_):
         FLAGS.output_dir or f"runs/compare/{FLAGS.dataset_name}-{noise}"
     ).expanduser()
     runs = plan.make_runs(
-        protocol, FLAGS.methods, range(FLAGS.seeds), output_dir
+        protocol,
+        FLAGS.methods or list(protocol_lib.METHODS),
+        range(FLAGS.seeds),
+        output_dir,
     )
     if FLAGS.dry_run:
         for run in runs:
@@ -91,7 +113,7 @@ def main(_):
 
 def run():
     """Is the command's entry point."""
-    common.run(main)
+    command_line.run(main)
 
 
 if __name__ == "__main__":

@@ -7,52 +7,74 @@ number.  Beside models/NAME lie the server's models.config, batching.config and
 monitoring.config.
 """
 
+if __name__ == "__main__":
+    import _check_installed  # noqa: F401
+
 from absl import flags
+from etils import epy
 
-from tfnoisy.cli import common  # First: it keeps TensorFlow quiet.
+from tfnoisy import choices, errors
+from tfnoisy.cli import command_line, flag_groups, shared_flags
 
-# isort: split
-from tfnoisy import errors
-from tfnoisy.serving.export import export, lite
+with epy.lazy_imports():
+    from tfnoisy.serving.export import export
 
-flags.DEFINE_string("run_dir", "", "The run folder.")
-flags.DEFINE_string(
-    "export_dir", "", "The model's folder, e.g. models/NAME; NAME is its name."
+with flag_groups.group("Model"):
+    shared_flags.define("run_dir", group="Model")
+    flags.DEFINE_string(
+        "export_dir",
+        "",
+        "The model's folder, such as models/NAME; NAME is what a server calls "
+        "it.",
+    )
+    flags.DEFINE_enum(
+        "checkpoint",
+        None,
+        ["best", "last"],
+        "best: the checkpoint that --holdout selected. last: that of the last "
+        "step. If not given, best where there is one.",
+    )
+    flags.DEFINE_integer(
+        "top_k",
+        None,
+        "Number of classes in an answer; if not given 5, or all where there "
+        "are fewer.",
+        1,
+    )
+    flags.DEFINE_list(
+        "format",
+        None,
+        "savedmodel, or savedmodel,tflite for a LiteRT file beside it; if not "
+        "given, what --quantize asks for.",
+    )
+    flags.DEFINE_enum(
+        "quantize",
+        "none",
+        choices.QUANTISATIONS,
+        "Numbers of the LiteRT file: none is float32; float16 halves the "
+        "weights; int8 makes weights and activations 8-bit integers, "
+        "calibrated on training images. The SavedModel stays in float32.",
+    )
+with flag_groups.group("Check"):
+    flags.DEFINE_float(
+        "max_accuracy_drop",
+        0.01,
+        "Refuse to export a model whose accuracy is lower than the trained "
+        "network's by more than this, 0 to 1.",
+        0.0,
+        1.0,
+    )
+    flags.DEFINE_integer(
+        "num_test_images",
+        1000,
+        "Test images to judge it by; 0 takes all.",
+        0,
+    )
+shared_flags.define(
+    "data_dir",
+    "labels_csv",
+    group="Data, where they have moved since the training",
 )
-flags.DEFINE_enum(
-    "checkpoint",
-    None,
-    ["best", "last"],
-    "best: the one that --holdout chose; by default best where there is one.",
-)
-flags.DEFINE_integer(
-    "top_k", None, "Classes named in an answer; 5, or all of fewer.", 1
-)
-flags.DEFINE_list(
-    "format",
-    None,
-    "savedmodel, or savedmodel,tflite for a LiteRT file beside it; by default "
-    "with the file where --quantize asks for one.",
-)
-flags.DEFINE_enum(
-    "quantize",
-    "none",
-    lite.QUANTISATIONS,
-    "Of the LiteRT file: float16 weights, or int8 weights and activations, "
-    "calibrated on training images.  The SavedModel stays in float32.",
-)
-flags.DEFINE_float(
-    "max_accuracy_drop",
-    0.01,
-    "Refuse to export what loses more accuracy than this.",
-    0.0,
-    1.0,
-)
-flags.DEFINE_integer(
-    "num_test_images", 1000, "Test images to judge it by; 0 for all.", 0
-)
-flags.DEFINE_string("data_dir", "", "As in training, if the data have moved.")
-flags.DEFINE_string("labels_csv", "", "Likewise.")
 
 FLAGS = flags.FLAGS
 
@@ -118,7 +140,7 @@ def main(_):
 
 def run():
     """Is the command's entry point."""
-    common.run(main)
+    command_line.run(main)
 
 
 if __name__ == "__main__":

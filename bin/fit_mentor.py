@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 r"""Generates rows for a MentorNet, trains it on them and draws it.
 
 The three scripts of google/mentornet's `training_mentornet/` in one; their
@@ -19,91 +20,116 @@ command lines run as they are, for what to do follows from the flags given:
       --train_dir=runs/pd/model
 """
 
+if __name__ == "__main__":
+    import _check_installed  # noqa: F401
+
 import dataclasses
 import pathlib
 import sys
 
 from absl import flags
+from etils import epy
 
-from tfnoisy.cli import common  # First: it keeps TensorFlow quiet.
+from tfnoisy import choices, errors
+from tfnoisy.cli import command_line, flag_groups, shared_flags
 
-# isort: split
-from tfnoisy import errors
-from tfnoisy.mentor import curricula
-from tfnoisy.mentor import fit as mentor_fit
-from tfnoisy.mentor import network as mentor_network
-from tfnoisy.mentor import plot as mentor_plot
+with epy.lazy_imports():
+    from tfnoisy.mentor import curricula
+    from tfnoisy.mentor import fit as mentor_fit
+    from tfnoisy.mentor import network as mentor_network
+    from tfnoisy.mentor import plot as mentor_plot
 
 FLAGS = flags.FLAGS
-flags.DEFINE_enum(
-    "action",
-    None,
-    ["generate", "train", "visualize", "all"],
-    "What to do. Without it: visualize with --model_dir, train with "
-    "--data_path, generate with --vstar_fn.",
-)
-flags.DEFINE_integer("seed", 0, "Seed of the rows, the weights, the order.")
 
-flags.DEFINE_string("outdir", "", "Folder for the rows, or the pictures.")
-flags.DEFINE_string(
-    "vstar_fn",
-    "",
-    f"Target function: {', '.join(f'vstar_{n}' for n in curricula.CURRICULA)} "
-    "or data_driven.",
-)
-flags.DEFINE_string(
+with flag_groups.group("What to do"):
+    flags.DEFINE_enum(
+        "action",
+        None,
+        ["generate", "train", "visualize", "all"],
+        "generate rows, train on them, draw the network, or all three. If not "
+        "given: visualize with --model_dir, train with --data_path, generate "
+        "with --vstar_fn.",
+    )
+    flags.DEFINE_integer(
+        "seed", 0, "Seed of the rows, the initial weights and the order."
+    )
+with flag_groups.group("Rows (generate)"):
+    flags.DEFINE_string(
+        "outdir", "", "The folder for the rows, or for the pictures."
+    )
+    flags.DEFINE_string(
+        "vstar_fn",
+        "",
+        "The target function: data_driven, which needs "
+        "--input_csv_filename, or one of "
+        f"{', '.join(f'vstar_{name}' for name in choices.CURRICULA)}.",
+    )
+    flags.DEFINE_integer(
+        "sample_size", 100_000, "Rows to take from the grid of all inputs."
+    )
+    flags.DEFINE_string(
+        "input_csv_filename",
+        "",
+        "data_driven: a file of lines `sample_id epoch_percent noisy_label "
+        "clean_label loss`, as cifar_eval --output_csv_file writes it.",
+    )
+with flag_groups.group("Training (train)"):
+    flags.DEFINE_string(
+        "data_path", "", "The folder with the rows, tr.npz and ts.npz."
+    )
+    flags.DEFINE_string(
+        "train_dir", "", "The folder for the trained MentorNet."
+    )
+    flags.DEFINE_enum(
+        "recipe",
+        "public",
+        choices.MENTOR_RECIPES,
+        "How it is trained. public: as the published code does. shipped: as "
+        "the published checkpoint was, which is steadier and far more exact.",
+    )
+    flags.DEFINE_integer(
+        "mini_batch_size",
+        None,
+        "Rows in one step; the recipe's 32 if not given.",
+        lower_bound=1,
+    )
+    flags.DEFINE_float(
+        "max_step_train",
+        None,
+        "Length of the training in steps; if not given the recipe's: public "
+        "3e4, shipped 7.5e4.",
+        lower_bound=1,
+    )
+    flags.DEFINE_float(
+        "learning_rate",
+        None,
+        "Learning rate at the first step; if not given the recipe's: public "
+        "0.1, shipped 0.01.",
+    )
+shared_flags.define("overwrite", group="Training (train)")
+with flag_groups.group("Pictures (visualize)"):
+    flags.DEFINE_string(
+        "model_dir", "", "The MentorNet to draw: a folder or a file."
+    )
+    flags.DEFINE_float(
+        "loss_bound", 15, "Largest loss, and loss difference, that is drawn."
+    )
+    flags.DEFINE_list(
+        "epoch_ranges",
+        "0,10,20,30,40,50,60,70,80,90,99",
+        "Moments of the training to draw, in percent of its length.",
+    )
+shared_flags.define_ignored(
     "vstar_gamma",
-    "",
-    "Ignored, as in the original: gamma is 2 for focal_loss, 1 for the others.",
-)
-flags.DEFINE_integer("sample_size", 100_000, "How many rows of the grid.")
-flags.DEFINE_string(
-    "input_csv_filename",
-    "",
-    "For data_driven: lines of `sample_id epoch_percent noisy_label "
-    "clean_label loss`.",
-)
-
-flags.DEFINE_string("train_dir", "", "Folder for the trained MentorNet.")
-flags.DEFINE_string("data_path", "", "Folder with tr.npz and ts.npz.")
-flags.DEFINE_enum(
-    "recipe",
-    "public",
-    list(mentor_fit.RECIPES),
-    "public: the code's. shipped: the published checkpoint's, which is "
-    "steadier and far more exact.",
-)
-flags.DEFINE_integer(
-    "mini_batch_size",
-    None,
-    "Rows of a step; the recipe's, 32, if not given.",
-    lower_bound=1,
-)
-flags.DEFINE_float(
-    "max_step_train",
-    None,
-    "Steps; the recipe's if not given: public 3e4, shipped 7.5e4.",
-    lower_bound=1,
-)
-flags.DEFINE_float(
-    "learning_rate",
-    None,
-    "At the first step; the recipe's if not given: public 0.1, shipped 0.01.",
-)
-flags.DEFINE_bool("overwrite", False, "Replace a finished run in --train_dir.")
-
-flags.DEFINE_string("model_dir", "", "MentorNet to draw: a folder or a file.")
-flags.DEFINE_float("loss_bound", 15, "Largest loss and difference drawn.")
-flags.DEFINE_list(
-    "epoch_ranges",
-    "0,10,20,30,40,50,60,70,80,90,99",
-    "Percentages of the training to draw.",
+    default="",
+    reason="as in the original: gamma is 2 for focal_loss and 1 for the others",
 )
 
 
 def main(argv):
     """Does what the flags say."""
     del argv
+    command_line.warn_of_ignored_flags()
     action = FLAGS.action or _implied_action()
     if action == "generate":
         _generate(_needed("outdir", action))
@@ -149,11 +175,6 @@ def _needed(name, action):
 
 
 def _generate(outdir):
-    if FLAGS.vstar_gamma:
-        print(
-            "--vstar_gamma is ignored, as in the original: gamma is 2 for "
-            "focal_loss and 1 for the others"
-        )
     name = _needed("vstar_fn", "generate")
     if name == "data_driven":
         source = pathlib.Path(_needed("input_csv_filename", "generate"))
@@ -213,8 +234,12 @@ def _report(record):
 
 def _flag_file():
     """Returns a flag file that repeats this run."""
-    mine = FLAGS.get_key_flags_for_module(sys.modules[__name__])
-    given = [flag.serialize() for flag in mine if flag.present]
+    given = [
+        FLAGS[name].serialize()
+        for _, names in flag_groups.groups()
+        for name in names
+        if FLAGS[name].present
+    ]
     return "\n".join(given) + "\n"
 
 
@@ -237,7 +262,7 @@ def _epochs():
 
 def run():
     """Entry point of the console script."""
-    common.run(main)
+    command_line.run(main)
 
 
 if __name__ == "__main__":

@@ -11,40 +11,39 @@ writes data/cifar100/0.4 (training data and noise_manifest.npz) and
 data/cifar100/val (test data).
 """
 
+if __name__ == "__main__":
+    import _check_installed  # noqa: F401
+
 import dataclasses
 
 from absl import flags
+from etils import epy
 
-from tfnoisy.cli import common  # First: it keeps TensorFlow quiet.
+from tfnoisy.cli import command_line, flag_groups, shared_flags
 
-# isort: split
-from tfnoisy.datasets import export, load
-from tfnoisy.noise import manifest as noise_manifest
+with epy.lazy_imports():
+    from tfnoisy.datasets import export, load
+    from tfnoisy.noise import manifest as noise_manifest
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string(
-    "dataset_name",
-    "cifar100",
-    "digits, folder, cifar10, cifar100, or any other TFDS data set.",
+shared_flags.define(
+    "data_dir",
+    "labels_csv",
+    "image_size",
+    "train_split",
+    "noise_seed",
+    "overwrite",
+    dataset_name="cifar100",
+    test_split="test",
+    noise=None,
 )
-flags.DEFINE_string(
-    "data_dir", "", "The images of --dataset_name=folder; or TFRecords."
-)
-flags.DEFINE_string("labels_csv", "", "CSV of path,given_label[,clean_label].")
-flags.DEFINE_integer("image_size", 0, "Resize to this side; 0: as is.")
-flags.DEFINE_string("train_split", "train", "E.g. 'train[:20%]'.")
-flags.DEFINE_string("test_split", "test", "Likewise; empty: no test data.")
-flags.DEFINE_string(
-    "noise",
-    None,
-    "symmetric:R, symmetric_exclusive:R, asymmetric:R, pairflip:R, "
-    "instance:R, openset:R, human:SET, dividemix_sym:R or none.",
-)
-flags.DEFINE_integer("noise_seed", 0, "Seed of the noise.", 0, 2**31 - 1)
-flags.DEFINE_string(
-    "output_dir", None, "Where the training data go; test data: ../val."
-)
-flags.DEFINE_boolean("overwrite", False, "Replace data written earlier.")
+with flag_groups.group(flag_groups.OUTPUT):
+    flags.DEFINE_string(
+        "output_dir",
+        None,
+        "The folder for the training data; test data go to val beside it. "
+        "Required.",
+    )
 flags.mark_flags_as_required(["noise", "output_dir"])
 
 
@@ -85,7 +84,7 @@ def _load_source(name):
 
 def run():
     """Is the command's entry point."""
-    common.run(main)
+    command_line.run(main)
 
 
 if __name__ == "__main__":

@@ -6,18 +6,27 @@ loader, for tests and measurements: it batches nothing and watches no folder.
 To serve others, run tensorflow_model_server (see README.md).
 """
 
-import os
+if __name__ == "__main__":
+    import _check_installed  # noqa: F401
 
 from absl import flags
 
 from tfnoisy import errors
-from tfnoisy.cli import command_line
+from tfnoisy.cli import command_line, flag_groups, native_output
 
-flags.DEFINE_string(
-    "model_dir", "", "models/NAME[/VERSION]; by default its newest version."
-)
-flags.DEFINE_integer("port", 8500, "Of gRPC; 0 for any that is free.", 0)
-flags.DEFINE_integer("rest_port", 8501, "Of REST, likewise.", 0)
+with flag_groups.group("What to serve, and where"):
+    flags.DEFINE_string(
+        "model_dir",
+        "",
+        "The exported model, models/NAME or models/NAME/VERSION; the newest "
+        "version if none is named.",
+    )
+    flags.DEFINE_integer(
+        "port", 8500, "The port for gRPC; 0 takes any that is free.", 0
+    )
+    flags.DEFINE_integer(
+        "rest_port", 8501, "The port for REST; 0 takes any that is free.", 0
+    )
 
 FLAGS = flags.FLAGS
 
@@ -26,10 +35,9 @@ def main(_):
     """Serves until it is interrupted."""
     if not FLAGS.model_dir:
         raise errors.UserError("--model_dir is missing")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from tfnoisy.serving.server import local_server
 
-    with command_line.quiet_stderr():
+    with native_output.kept_back():
         server = local_server.LocalServer(
             FLAGS.model_dir, FLAGS.port, FLAGS.rest_port
         )

@@ -9,50 +9,74 @@ The exit code is 0 if all images were answered, 1 if some were not, which are
 named, and 2 if none could be asked about.
 """
 
+if __name__ == "__main__":
+    import _check_installed  # noqa: F401
+
 import os
 import pathlib
 import sys
 
 from absl import flags
+from etils import epy
 
-from tfnoisy import errors, output_file
-from tfnoisy.cli import command_line
-from tfnoisy.serving.client import answer_formats, client
-from tfnoisy.serving.client import image_files as request_images
+from tfnoisy import choices, errors, output_file
+from tfnoisy.cli import command_line, flag_groups, native_output, shared_flags
 
-flags.DEFINE_list(
-    "images", [], "Image files, and folders of *.png, *.jpg and *.jpeg."
+with epy.lazy_imports():
+    from tfnoisy.serving.client import answer_formats, client
+    from tfnoisy.serving.client import image_files as request_images
+
+with flag_groups.group("Images: files, or a data set"):
+    flags.DEFINE_list(
+        "images", [], "Image files, and folders of *.png, *.jpg and *.jpeg."
+    )
+shared_flags.define(
+    "dataset_name",
+    "data_dir",
+    "labels_csv",
+    split="test",
+    group="Images: files, or a data set",
 )
-flags.DEFINE_string("dataset_name", "", "Or a data set, as for the trainers.")
-flags.DEFINE_string("data_dir", "", "As for the trainers.")
-flags.DEFINE_string("labels_csv", "", "As for the trainers.")
-flags.DEFINE_string("split", "test", "Of the data set.")
-flags.DEFINE_string(
-    "server",
-    "",
-    "HOST:PORT; by default localhost, 8500 for grpc, 8501 for rest.",
-)
-flags.DEFINE_enum("protocol", "grpc", ["grpc", "rest"], "How to ask a server.")
-flags.DEFINE_string("model_name", "", "What the server calls the model.")
-flags.DEFINE_integer(
-    "model_version", None, "Of the server; by default its newest.", 1
-)
-flags.DEFINE_string(
-    "model_dir",
-    "",
-    "Ask models/NAME[/VERSION] itself, by default its newest version, without "
-    "a server.",
-)
-flags.DEFINE_integer("batch_size", 64, "Images in a request.", 1)
-flags.DEFINE_float("timeout", 10.0, "Seconds for a request.", 0.001)
-flags.DEFINE_integer("attempts", 4, "How often to ask before giving up.", 1)
-flags.DEFINE_float(
-    "first_wait", 0.5, "Seconds before asking again; doubled each time.", 0.0
-)
-flags.DEFINE_enum(
-    "format", "table", sorted(answer_formats.FORMATS), "Of the answers."
-)
-flags.DEFINE_string("output", "", "A file for them; by default they are shown.")
+with flag_groups.group("Model: on a server, or in a folder"):
+    flags.DEFINE_string(
+        "server",
+        "",
+        "HOST:PORT of the server; localhost:8500 for grpc and localhost:8501 "
+        "for rest if empty.",
+    )
+    flags.DEFINE_enum(
+        "protocol", "grpc", ["grpc", "rest"], "How to ask the server."
+    )
+    flags.DEFINE_string("model_name", "", "What the server calls the model.")
+    flags.DEFINE_integer(
+        "model_version",
+        None,
+        "The version on the server; its newest if not given.",
+        1,
+    )
+    flags.DEFINE_string(
+        "model_dir",
+        "",
+        "Load models/NAME or models/NAME/VERSION here, without a server; the "
+        "newest version if none is named.",
+    )
+with flag_groups.group("Requests"):
+    flags.DEFINE_integer("batch_size", 64, "Images in one request.", 1)
+    flags.DEFINE_float("timeout", 10.0, "Seconds to wait for an answer.", 0.001)
+    flags.DEFINE_integer("attempts", 4, "How often to ask before giving up.", 1)
+    flags.DEFINE_float(
+        "first_wait",
+        0.5,
+        "Seconds before the second attempt; doubled for each further one.",
+        0.0,
+    )
+with flag_groups.group(flag_groups.OUTPUT):
+    flags.DEFINE_enum(
+        "format", "table", choices.ANSWER_FORMATS, "The form of the answers."
+    )
+    flags.DEFINE_string(
+        "output", "", "The file for the answers; they are printed if empty."
+    )
 
 FLAGS = flags.FLAGS
 _PORTS = {"grpc": 8500, "rest": 8501}
@@ -84,10 +108,9 @@ def transport():
     Each is imported when it is needed: none should cost the others time.
     """
     if FLAGS.model_dir:
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         from tfnoisy.serving.loader import local_model
 
-        with command_line.quiet_stderr():
+        with native_output.kept_back():
             return local_model.LocalModel(FLAGS.model_dir)
     if FLAGS.protocol == "grpc":
         from tfnoisy.serving.client import grpc_client
@@ -103,7 +126,6 @@ def transport():
 
 def split_items(image_shape):
     """Returns a `client.Item` for each example of the data set's split."""
-    from tfnoisy.cli import common  # noqa: F401  It keeps TensorFlow quiet.
     from tfnoisy.datasets import load, splits
 
     height, width, _ = image_shape

@@ -7,52 +7,52 @@ A row is an image: the original, its standard views, its strong views.
       --strong=autoaugment_ieg --strong=randaugment:2:9
 """
 
+if __name__ == "__main__":
+    import _check_installed  # noqa: F401
+
 import numpy as np
 from absl import flags
+from etils import epy
 
-from tfnoisy.cli import common  # First, as it keeps TensorFlow quiet.
+from tfnoisy.cli import command_line, flag_groups, shared_flags
 
-# isort: split
-from tfnoisy import errors
-from tfnoisy.augment import preview
-from tfnoisy.datasets import load
+with epy.lazy_imports():
+    from tfnoisy.augment import preview
+    from tfnoisy.datasets import load
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string(
-    "dataset_name",
-    "cifar10",
-    "digits, folder, cifar10, cifar100, or any other TFDS data set.",
+shared_flags.define(
+    "data_dir", "labels_csv", "image_size", "split", dataset_name="cifar10"
 )
-flags.DEFINE_string(
-    "data_dir", "", "The images of --dataset_name=folder; or TFRecords."
-)
-flags.DEFINE_string("labels_csv", "", "CSV of path,given_label[,clean_label].")
-flags.DEFINE_integer("image_size", 0, "Resize to this side; 0: as is.")
-flags.DEFINE_string("split", "train", "E.g. 'train[:20%]'.")
-flags.DEFINE_integer("num_images", 8, "How many rows: the split's first.")
-flags.DEFINE_integer("views", 3, "How many views of each augmentation.")
-flags.DEFINE_multi_string(
-    "standard",
-    ["standard"],
-    "standard, mentormix, mentornet, mentornet_inception or none.",
-)
-flags.DEFINE_multi_string(
-    "strong",
-    ["autoaugment_ieg"],
-    "autoaugment_ieg, autoaugment_cifar10, autoaugment_svhn, "
-    "autoaugment_imagenet, randaugment:N:M or randaugment_ieg.",
-)
-flags.DEFINE_integer("seed", 0, "Seed of the draws.")
-flags.DEFINE_string("output", None, "The PNG file.")
+with flag_groups.group("Picture"):
+    flags.DEFINE_integer(
+        "num_images",
+        8,
+        "Rows of the picture: the first images of the split.",
+        1,
+    )
+    flags.DEFINE_integer(
+        "views", 3, "Random views of each image by each augmentation.", 1
+    )
+    flags.DEFINE_multi_string(
+        "standard",
+        ["standard"],
+        "Standard views to show, or none.",
+    )
+    flags.DEFINE_multi_string(
+        "strong",
+        ["autoaugment_ieg"],
+        "Strong views to show: autoaugment_ieg, autoaugment_cifar10, "
+        "autoaugment_svhn, autoaugment_imagenet, randaugment:N:M or "
+        "randaugment_ieg.",
+    )
+    flags.DEFINE_integer("seed", 0, "Seed of the random views.")
+    flags.DEFINE_string("output", None, "The PNG file to write. Required.")
 flags.mark_flag_as_required("output")
 
 
 def main(_):
     """Loads, draws and says where."""
-    if FLAGS.num_images < 1:
-        raise errors.UserError(
-            f"--num_images starts at 1, not {FLAGS.num_images}"
-        )
     data = load.load(
         FLAGS.dataset_name,
         FLAGS.split,
@@ -74,7 +74,7 @@ def main(_):
 
 def run():
     """Is the command's entry point."""
-    common.run(main)
+    command_line.run(main)
 
 
 if __name__ == "__main__":

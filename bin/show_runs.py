@@ -1,15 +1,20 @@
 #!/usr/bin/env python3
 """Prints finished runs side by side: show_runs.py --runs=RUN,RUN,..."""
 
+if __name__ == "__main__":
+    import _check_installed  # noqa: F401
+
 from absl import flags
+from etils import epy
 
-from tfnoisy.cli import common  # First: it keeps TensorFlow quiet.
-
-# isort: split
 from tfnoisy import errors
-from tfnoisy.runs import folder as run_folder
+from tfnoisy.cli import command_line, flag_groups
 
-flags.DEFINE_list("runs", [], "Run folders.")
+with epy.lazy_imports():
+    from tfnoisy.runs import folder as run_folder
+
+with flag_groups.group(flag_groups.DATA):
+    flags.DEFINE_list("runs", [], "The run folders of finished trainings.")
 
 _HEAD = ("method", "noise", "steps", "test acc", "best", "memorised", "run")
 
@@ -52,7 +57,7 @@ def main(_):
 
 def run():
     """Is the command's entry point."""
-    common.run(main)
+    command_line.run(main)
 
 
 if __name__ == "__main__":

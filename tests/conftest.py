@@ -1,9 +1,10 @@
 """What every test can count on: two logical CPUs, for replicas."""
 
-import os
 import signal
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+from tfnoisy.cli import tensorflow_start
+
+tensorflow_start.prepare()
 
 import pytest
 import tensorflow as tf

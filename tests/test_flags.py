@@ -35,7 +35,9 @@ SCRIPTS = {
 PROGRAM = """
 import importlib, json, os, sys
 from absl import flags
-from tfnoisy.cli import common
+from tfnoisy.cli import tensorflow_start
+tensorflow_start.prepare()
+import tensorflow_datasets
 
 def in_a_fork():
     if os.fork():

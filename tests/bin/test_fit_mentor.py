@@ -52,7 +52,7 @@ def test_all(run):
     assert mentor_network.load(folder / "model").count_params() == 757
     for name in ("mentornet.png", "mentornet.gif"):
         assert (folder / "model" / name).stat().st_size > 0
-    assert "--vstar_gamma is ignored" in result.stdout
+    assert "--vstar_gamma has no effect" in result.stderr
     assert "learnt nothing" in result.stderr
 
 

@@ -42,7 +42,7 @@ def test_mistakes(tmp_path, script):
     path = tmp_path / "views.png"
     for flags, message in (
         (["--strong=autoaugmnt"], "no policy 'autoaugmnt'"),
-        (["--num_images=0"], "--num_images starts at 1, not 0"),
+        (["--num_images=0"], "--num_images=0: 0 is not a positive"),
     ):
         result = script("--dataset_name=digits", f"--output={path}", *flags)
         assert result.returncode == 2 and not path.exists()

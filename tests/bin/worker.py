@@ -11,12 +11,14 @@ import runpy
 import signal
 import sys
 
-from tfnoisy.cli import common  # noqa: F401, before TensorFlow: keeps it quiet
+from tfnoisy.cli import tensorflow_start
 
-import numpy as np  # isort: skip
-import tensorflow as tf  # isort: skip
+tensorflow_start.prepare()
 
-from tfnoisy.training import loop  # isort: skip
+import numpy as np  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+from tfnoisy.training import loop  # noqa: E402
 
 
 class WatchedLoop(loop.Loop):
@@ -49,4 +51,5 @@ if __name__ == "__main__":
     DIE_AT = int(DIE_AT)
     loop.Loop = WatchedLoop
     sys.argv = [script, *flags]
+    sys.path[0] = os.path.dirname(script)
     runpy.run_path(script, run_name="__main__")

@@ -1,53 +1,26 @@
 """What every script does: parse flags, run, and say a mistake in one line.
 
-Imports no TensorFlow, for the scripts that need none; `common` is for the
-others.
+Imports no TensorFlow.  A script defines its flags, postpones the imports of
+what it works with, and ends with `command_line.run(main)`:
+
+    with epy.lazy_imports():
+        from tfnoisy.training import experiment
+
+So `--help` answers at once, and a script pays only for what it uses.
 """
 
-import contextlib
 import math
 import os
 import pathlib
 import signal
 import sys
-import tempfile
 
 from absl import app, flags
 
 from tfnoisy import errors, resources
+from tfnoisy.cli import flag_groups, help_text, tensorflow_start
 
-
-@contextlib.contextmanager
-def quiet_stderr():
-    """Keeps back what native code prints, unless the body fails.
-
-    A `UserError` says by itself what is wrong.
-
-    Yields:
-        A function that prints what was kept back, to be called afterwards.
-    """
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as sink:
-
-        def show():
-            sys.stderr.write(text)
-
-        os.dup2(sink.fileno(), 2)
-        try:
-            yield show
-        except errors.UserError:
-            raise
-        except BaseException:
-            os.dup2(kept, 2)
-            sink.seek(0)
-            sys.stderr.write(sink.read().decode(errors="replace"))
-            raise
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-            sink.seek(0)
-            text = sink.read().decode(errors="replace")
+_HELP = ("help", "helpfull", "helpshort", "h", "?")
 
 
 def run(main):
@@ -61,10 +34,26 @@ def run(main):
         main: a function of one argument, the list of positional arguments
             (the script's name first).
     """
-    app.run(lambda argv: _guarded(main, argv), flags_parser=_parse)
+    tensorflow_start.prepare()
+    doc = main.__globals__.get("__doc__") or ""
+    app.run(
+        lambda argv: _guarded(main, argv),
+        flags_parser=lambda argv: _parse(argv, doc),
+    )
 
 
-def _parse(argv):
+def warn_of_ignored_flags():
+    """Names the flags that were given and have no effect, on stderr."""
+    for name in flag_groups.members(flag_groups.IGNORED):
+        if flags.FLAGS[name].present:
+            reason = flags.FLAGS[name].help
+            print(f"--{name} has no effect: {reason}", file=sys.stderr)
+
+
+def _parse(argv, doc):
+    if any(word.lstrip("-") in _HELP for word in argv[1:] if word[:1] == "-"):
+        print(help_text.script_help(pathlib.Path(argv[0]).name, doc))
+        sys.exit(0)
     try:
         rest = flags.FLAGS(_resolve_flagfiles(argv))
         for name in flags.FLAGS:

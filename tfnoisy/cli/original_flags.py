@@ -1,24 +1,41 @@
 """The flags of google-research/mentormix and google/mentornet alone."""
 
 from absl import flags
+from etils import epy
 
-from tfnoisy.cli import trainer_flags
-from tfnoisy.mentor import network as mentornet_net
+from tfnoisy.cli import flag_groups, shared_flags, trainer_flags
+
+with epy.lazy_imports():
+    from tfnoisy.mentor import network as mentornet_net
 
 FLAGS = flags.FLAGS
 
 
 def define(*, num_epochs_per_decay):
     """Defines what only google-research/mentormix and google/mentornet had."""
-    flags.DEFINE_string("master", None, "Accepted, without effect.")
-    flags.DEFINE_integer("ps_tasks", 0, "Accepted, without effect.")
-    flags.DEFINE_integer("task", 0, "Accepted, without effect.")
-    flags.DEFINE_float(
-        "num_epochs_per_decay",
-        num_epochs_per_decay,
-        "Passes over the data between two drops of the learning rate.",
-        lower_bound=1e-6,
+    shared_flags.define_ignored(
+        "master", reason="TensorFlow 2 has no sessions and no masters"
     )
+    shared_flags.define_ignored(
+        "ps_tasks",
+        kind=flags.DEFINE_integer,
+        default=0,
+        reason="there are no parameter servers; see --strategy",
+    )
+    shared_flags.define_ignored(
+        "task",
+        kind=flags.DEFINE_integer,
+        default=0,
+        reason="TF_CONFIG names the workers; see --strategy",
+    )
+    with flag_groups.group(flag_groups.TRAINING):
+        flags.DEFINE_float(
+            "num_epochs_per_decay",
+            num_epochs_per_decay,
+            "Epochs (passes over the training data) between two drops of the "
+            "learning rate.",
+            lower_bound=1e-6,
+        )
 
 
 def settle():
@@ -57,41 +74,45 @@ def schedule(budget, function):
 
 def define_mentor(*, example_dropout_rates):
     """Defines the flags of the trainers that have a MentorNet."""
-    flags.DEFINE_string(
-        "trained_mentornet_dir",
-        "",
-        "A MentorNet: TF1 checkpoint prefix or folder, or our own; the "
-        "shipped mentornet_pd if empty.",
-    )
-    flags.DEFINE_enum(
-        "mentornet",
-        "checkpoint",
-        ["checkpoint", "threshold"],
-        "threshold: the analytic form of mentornet_pd.",
-    )
-    flags.DEFINE_list(
-        "example_dropout_rates",
-        example_dropout_rates,
-        "'rate, count, rate, count, ...', counts in percent of training.",
-    )
-    flags.DEFINE_integer(
-        "burn_in_epoch",
-        0,
-        "In percent of training; all weights 1 before.",
-        lower_bound=0,
-    )
-    flags.DEFINE_float(
-        "loss_p_percentile",
-        0.7,
-        "The loss percentile of the curriculum.",
-        lower_bound=0.0,
-        upper_bound=1.0,
-    )
-    flags.DEFINE_string(
+    with flag_groups.group(flag_groups.METHOD):
+        flags.DEFINE_float(
+            "loss_p_percentile",
+            0.7,
+            "The loss percentile p, 0 to 1, around which the MentorNet's "
+            "curriculum lies; about the share of labels that are right.",
+            lower_bound=0.0,
+            upper_bound=1.0,
+        )
+        flags.DEFINE_enum(
+            "mentornet",
+            "checkpoint",
+            ["checkpoint", "threshold"],
+            "What weighs the examples: the network in --trained_mentornet_dir, "
+            "or the analytic form of mentornet_pd, a threshold on the loss.",
+        )
+        flags.DEFINE_string(
+            "trained_mentornet_dir",
+            "",
+            "A trained MentorNet: a TF1 checkpoint's prefix or folder, or the "
+            "--train_dir of fit_mentor; our own mentornet_pd if empty.",
+        )
+        flags.DEFINE_integer(
+            "burn_in_epoch",
+            0,
+            "Percent of the training in which all examples have weight 1 "
+            "first.",
+            lower_bound=0,
+        )
+        flags.DEFINE_list(
+            "example_dropout_rates",
+            example_dropout_rates,
+            "Share of examples dropped at random, as rate,percent,...: each "
+            "rate holds for so many percent of the training.",
+        )
+    shared_flags.define_ignored(
         "loss_p_precentile",
-        None,
-        "Accepted as the original did, without effect: its own scripts "
-        "misspell --loss_p_percentile so.",
+        reason="the original ignored its misspelling too; say "
+        "--loss_p_percentile",
     )
 
 

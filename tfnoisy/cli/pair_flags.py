@@ -1,24 +1,29 @@
 """The flags that the trainers of two networks share."""
 
 from absl import flags
+from etils import epy
 
-from tfnoisy.augment import standard
-from tfnoisy.cli import trainer_flags
-from tfnoisy.datasets.sources import tfds_images
-from tfnoisy.nets import pair
-from tfnoisy.training import schedules
+from tfnoisy.cli import flag_groups, trainer_flags
+
+with epy.lazy_imports():
+    from tfnoisy.augment import standard
+    from tfnoisy.datasets.sources import tfds_images
+    from tfnoisy.nets import pair
+    from tfnoisy.training import schedules
 
 FLAGS = flags.FLAGS
 
 
 def define():
     """Defines what the trainers of two networks share."""
-    flags.DEFINE_integer(
-        "lr_drop_epoch",
-        150,
-        "The first epoch of the lower learning rate, unless --lr_drops.",
-        lower_bound=0,
-    )
+    with flag_groups.group(flag_groups.TRAINING):
+        flags.DEFINE_integer(
+            "lr_drop_epoch",
+            150,
+            "The first epoch with the lower learning rate, unless --lr_drops "
+            "is given.",
+            lower_bound=0,
+        )
 
 
 def settle(views):

@@ -9,33 +9,21 @@ import pathlib
 import sys
 
 from absl import flags
+from etils import epy
 
-from tfnoisy import errors
-from tfnoisy.augment import standard
-from tfnoisy.cli import recorded_flags
-from tfnoisy.datasets.images import streamed
-from tfnoisy.nets import precision
-from tfnoisy.runs import folder as run_folder
-from tfnoisy.training import distribution, experiment, loss_scale, schedules
+from tfnoisy import choices, errors
+from tfnoisy.cli import command_line, flag_groups, recorded_flags, shared_flags
+
+with epy.lazy_imports():
+    from tfnoisy.runs import folder as run_folder
+    from tfnoisy.training import (
+        distribution,
+        experiment,
+        loss_scale,
+        schedules,
+    )
 
 FLAGS = flags.FLAGS
-
-# Flags of the original that TensorFlow 2 has no use for.
-_WITHOUT_EFFECT = {
-    "post_batch_mode_autoaug": "the original did not read it either",
-    "tpu": "see --strategy",
-    "xm_exp_id": "it named an experiment in its authors' system",
-    "master": "TensorFlow 2 has no sessions and no masters",
-    "ps_tasks": "there are no parameter servers; see --strategy",
-    "task": "TF_CONFIG names the workers; see --strategy",
-    "loss_p_precentile": "the original ignored its misspelling too; say "
-    "--loss_p_percentile",
-}
-
-# TensorFlow's stateless generators take 32 bits.
-_LARGEST_SEED = 2**31 - 1
-
-_aliases = set()
 
 
 def define(
@@ -55,49 +43,85 @@ def define(
     holdout=0.0,
 ):
     """Defines the flags; arguments are the trainer's own defaults."""
-    flags.DEFINE_integer(
-        "batch_size",
-        batch_size,
-        "Examples per step and replica.",
-        lower_bound=1,
-    )
-    flags.DEFINE_string(
+    shared_flags.define(
         "data_dir",
-        "",
-        "TFRecords in the original's layout, or the images of "
-        "--dataset_name=folder, clothing1m or webvision; TFDS if empty.",
-    )
-    flags.DEFINE_string("train_log_dir", "", "The run folder.")
-    flags.DEFINE_string(
-        "dataset_name",
-        dataset_name,
-        "digits, folder, clothing1m, webvision[/google|/full], cifar10, "
-        "cifar100, or any other TFDS data set.",
-    )
-    flags.DEFINE_string("studentnet", studentnet, "The network to train.")
-    flags.DEFINE_string(
+        "labels_csv",
+        "image_size",
+        "train_split",
+        "test_split",
+        "noise",
+        "noise_seed",
+        "noise_manifest",
         "pretrained",
-        None,
-        "Weights to begin with, for a keras_ network: imagenet, or a file "
-        "without the last layer's.",
+        "overwrite",
+        "cache_mib",
+        "device_id",
+        "mixed_precision",
+        "jit_compile",
+        dataset_name=dataset_name,
+        studentnet=studentnet,
+        augment=augment,
+        batch_size=batch_size,
+        num_epochs=num_epochs,
+        max_number_of_steps=max_number_of_steps,
+        learning_rate=learning_rate,
+        seed=seed,
     )
-    flags.DEFINE_float(
-        "learning_rate",
-        learning_rate,
-        "The first learning rate.",
-        lower_bound=0.0,
+    with flag_groups.group(flag_groups.TRAINING):
+        _define_optimisation(learning_rate_decay_factor, momentum, ema_decay)
+    with flag_groups.group(flag_groups.OUTPUT):
+        _define_output()
+    with flag_groups.group(flag_groups.EVALUATION):
+        _define_evaluation(eval_batch_size, holdout)
+    with flag_groups.group(flag_groups.DEVICES):
+        _define_devices()
+
+
+def _define_optimisation(learning_rate_decay_factor, momentum, ema_decay):
+    flags.DEFINE_list(
+        "lr_drops",
+        [],
+        "When the learning rate drops: shares of the training such as "
+        "0.5,0.75. They replace the schedule otherwise in use.",
     )
     flags.DEFINE_float(
         "learning_rate_decay_factor",
         learning_rate_decay_factor,
-        "What each drop multiplies the learning rate by.",
+        "Each drop multiplies the learning rate by this.",
         lower_bound=0.0,
     )
-    flags.DEFINE_integer(
-        "save_summaries_secs",
-        120,
-        "Seconds between TensorBoard scalars.",
-        lower_bound=0,
+    flags.DEFINE_float(
+        "momentum",
+        momentum,
+        "Momentum of the optimiser, TensorFlow 1's form of SGD; if not given "
+        "0.9, but 0 for the network inception.",
+        lower_bound=0.0,
+        upper_bound=0.999999,
+    )
+    flags.DEFINE_float(
+        "weight_decay",
+        None,
+        "Factor of |weights|^2 / 2 in the loss; the network's published one "
+        "if not given.",
+        lower_bound=0.0,
+    )
+    flags.DEFINE_float(
+        "ema_decay",
+        ema_decay,
+        "Decay per step of the moving average of the weights, by which the "
+        "network is evaluated; 0 evaluates the weights themselves.",
+        lower_bound=0.0,
+        upper_bound=0.999999,
+    )
+
+
+def _define_output():
+    flags.DEFINE_string(
+        "train_log_dir",
+        "",
+        "The run folder, which holds all that the run writes; "
+        "runs/DATASET-NOISE/METHOD-SEED if empty. A run that was stopped "
+        "continues from its last checkpoint.",
     )
     flags.DEFINE_integer(
         "save_interval_secs",
@@ -106,155 +130,76 @@ def define(
         lower_bound=0,
     )
     flags.DEFINE_integer(
-        "max_number_of_steps",
-        max_number_of_steps,
-        "Training steps.",
+        "save_summaries_secs",
+        120,
+        "Seconds between two scalars of the loss for TensorBoard.",
         lower_bound=0,
     )
-    flags.DEFINE_string("device_id", "0", "If given, use only this GPU.")
+    flags.DEFINE_integer(
+        "restore_step",
+        0,
+        "Continue from the checkpoint of this step; 0 is the last one.",
+        lower_bound=0,
+    )
 
-    flags.DEFINE_list(
-        "lr_drops",
-        [],
-        "Fractions of the training, such as 0.5,0.75, at which the learning "
-        "rate drops; in place of the schedule otherwise in use.",
-    )
-    flags.DEFINE_float(
-        "momentum",
-        momentum,
-        "Of TF1's momentum optimiser; 0.9, but 0 for inception.",
-        lower_bound=0.0,
-        upper_bound=0.999999,
-    )
-    flags.DEFINE_float(
-        "weight_decay",
-        None,
-        "Factor of |weights|^2/2 in the loss; the network's own if unset.",
-        lower_bound=0.0,
-    )
-    flags.DEFINE_float(
-        "ema_decay",
-        ema_decay,
-        "Of the weights' moving average that is evaluated; 0 for none.",
-        lower_bound=0.0,
-        upper_bound=0.999999,
-    )
-    flags.DEFINE_string("labels_csv", "", "CSV of path,given_label[,clean].")
-    flags.DEFINE_integer(
-        "image_size", 0, "Resize to this side; 0: as is.", lower_bound=0
-    )
-    flags.DEFINE_integer(
-        "cache_mib",
-        streamed.CACHE_MIB,
-        "A split whose pixels take more MiB than this is read image by image "
-        "as it is needed, and not held in memory; the result is the same.",
-        lower_bound=0,
-    )
-    flags.DEFINE_string("train_split", "train", "E.g. 'train[:20%]'.")
-    flags.DEFINE_string(
-        "test_split",
-        "test",
-        "Likewise, for judging; webvision has val and imagenet.",
-    )
-    flags.DEFINE_string(
-        "noise",
-        "none",
-        "symmetric:R, symmetric_exclusive:R, asymmetric:R, pairflip:R, "
-        "instance:R, openset:R, human:SET, dividemix_sym:R or none.",
-    )
-    flags.DEFINE_integer(
-        "noise_seed", 0, "Seed of the noise.", 0, _LARGEST_SEED
-    )
-    flags.DEFINE_string(
-        "noise_manifest", "", "A noise_manifest.npz to use again."
-    )
-    flags.DEFINE_float(
-        "holdout",
-        holdout,
-        "Share of the noisy data kept for selection.",
-        lower_bound=0.0,
-        upper_bound=0.99,
-    )
-    flags.DEFINE_string(
-        "augment",
-        augment,
-        f"The view to train on: {', '.join(standard.names())}.",
-    )
-    flags.DEFINE_integer(
-        "seed", seed, "Of everything but the noise.", 0, _LARGEST_SEED
-    )
-    flags.DEFINE_float(
-        "num_epochs",
-        num_epochs,
-        "In place of --max_number_of_steps if positive.",
-        lower_bound=0.0,
-    )
+
+def _define_evaluation(eval_batch_size, holdout):
     flags.DEFINE_integer(
         "eval_every",
         0,
-        "Steps between evaluations; 0: twenty in all, or after the epochs that "
-        "the method says.",
+        "Steps between two evaluations; 0 is twenty evaluations in all, or "
+        "those after the epochs that the method names.",
         lower_bound=0,
     )
     flags.DEFINE_integer(
         "eval_batch_size",
         eval_batch_size,
-        "Images per evaluation batch and replica.",
+        "Images in one batch of an evaluation, on each replica.",
         lower_bound=1,
     )
-    flags.DEFINE_integer(
-        "restore_step",
-        0,
-        "Go on from the checkpoint of this step; 0: the last one.",
-        lower_bound=0,
+    flags.DEFINE_float(
+        "holdout",
+        holdout,
+        "Share of the noisy training data, 0 to 0.99, that is not trained on "
+        "but selects the best checkpoint.",
+        lower_bound=0.0,
+        upper_bound=0.99,
     )
-    flags.DEFINE_boolean("overwrite", False, "Begin anew in a used folder.")
+
+
+def _define_devices():
     flags.DEFINE_enum(
         "strategy",
         "auto",
-        distribution.STRATEGIES,
-        "Devices to use: auto is multi_worker where TF_CONFIG names several "
-        "workers, mirrored where there are several GPUs.",
+        choices.STRATEGIES,
+        "Which devices share a training step. auto: multi_worker where "
+        "TF_CONFIG names several workers, mirrored where there are several "
+        "GPUs, else one_device.",
     )
     flags.DEFINE_integer(
         "num_virtual_devices",
         0,
-        "Split the CPU, to try a strategy.",
+        "Split the CPU into this many devices, to try a strategy; 0 does not.",
         lower_bound=0,
     )
     flags.DEFINE_boolean(
         "sync_batch_norm",
         False,
-        "Batch normalisation by the moments of all replicas' batches together.",
+        "Normalise by the mean and variance of all replicas' batches together, "
+        "not of each one's own.",
     )
     flags.DEFINE_boolean(
-        "deterministic", True, "Deterministic kernels, for exact resumption."
-    )
-    flags.DEFINE_enum(
-        "mixed_precision",
-        "none",
-        precision.NAMES,
-        "What networks are trained in; losses, meta gradients, averages and "
-        "evaluation are in float32.",
-    )
-    flags.DEFINE_boolean(
-        "jit_compile", False, "Let XLA compile the training step."
+        "deterministic",
+        True,
+        "Use deterministic kernels, so that a run that was stopped ends with "
+        "the same bytes as one that was not.",
     )
     flags.DEFINE_integer(
         "steps_per_execution",
         1,
-        "Training steps in one call of TensorFlow; the results are the same.",
+        "Training steps in one call of TensorFlow. The results are the same.",
         lower_bound=1,
     )
-
-
-def define_alias(name, original):
-    """Gives a flag the name that another code base has for it.
-
-    Both are one flag; a run records it under our name.
-    """
-    flags.DEFINE_alias(name, original)
-    _aliases.add(name)
 
 
 def schedule(budget, otherwise):
@@ -333,10 +278,8 @@ def train(method, make_method, **values):
         The contents of results.json, and the run's `run_folder.RunFolder`;
         None for both on a worker that is not the chief.
     """
-    talks = distribution.read_cluster().is_chief
-    for name, reason in _WITHOUT_EFFECT.items():
-        if talks and name in FLAGS and FLAGS[name].present:
-            print(f"--{name} has no effect: {reason}", file=sys.stderr)
+    if distribution.read_cluster().is_chief:
+        command_line.warn_of_ignored_flags()
     if FLAGS["device_id"].present:
         distribution.use_gpu(FLAGS.device_id)
     values = {
@@ -347,7 +290,12 @@ def train(method, make_method, **values):
         **values,
         "method": method,
         "command": pathlib.Path(sys.argv[0]).name,
-        "flags": recorded_flags.recorded({*_WITHOUT_EFFECT, *_aliases}),
+        "flags": recorded_flags.recorded(
+            {
+                *flag_groups.members(flag_groups.IGNORED),
+                *flag_groups.aliases(),
+            }
+        ),
         "make_method": make_method,
     }
     for name in experiment.Experiment.__dataclass_fields__:

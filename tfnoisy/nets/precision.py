@@ -13,7 +13,9 @@ import contextvars
 
 import keras
 
-NAMES = ("none", "float16", "bfloat16")
+from tfnoisy import choices
+
+NAMES = choices.PRECISIONS
 
 # Of the thread that traces: replicas have one each.
 _in_float32 = contextvars.ContextVar("in_float32", default=False)

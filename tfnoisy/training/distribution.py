@@ -8,9 +8,9 @@ import sys
 
 import tensorflow as tf
 
-from tfnoisy import errors
+from tfnoisy import choices, errors
 
-STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker")
+STRATEGIES = choices.STRATEGIES
 
 
 @dataclasses.dataclass(frozen=True)

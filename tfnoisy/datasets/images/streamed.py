@@ -16,12 +16,12 @@ import sys
 import numpy as np
 import tensorflow as tf
 
-from tfnoisy import errors
+from tfnoisy import choices, errors
 from tfnoisy.datasets import problems as problems_lib
 from tfnoisy.datasets.images import decoding
 
 # Images of a split that take no more than this are held in memory.
-CACHE_MIB = 4096
+CACHE_MIB = choices.CACHE_MIB
 
 # How many bytes of pixels one step of reading into an array has, and at most
 # how many images.

@@ -12,10 +12,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfnoisy import choices
+
 # The name by which TensorFlow Serving takes one (--prefer_tflite_model).
 FILE = "model.tflite"
 SIGNATURE = "serving_default"
-QUANTISATIONS = ("none", "float16", "int8")
+QUANTISATIONS = choices.QUANTISATIONS
 _CALIBRATION_IMAGES = 300
 
 

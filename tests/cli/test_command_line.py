@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tfnoisy import errors
-from tfnoisy.cli import command_line
+from tfnoisy.cli import native_output
 
 # Every case is a command line; what it is to do is the flag --act.
 CASES = {
@@ -34,7 +34,7 @@ CASES = {
 
 PROGRAM = """
 import contextlib, io, json, pathlib, sys
-from tfnoisy.cli import common
+from tfnoisy.cli import command_line
 from tfnoisy import errors, resources
 from absl import flags
 
@@ -66,7 +66,7 @@ for name, words in json.loads(sys.argv[1]).items():
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            common.run(main)
+            command_line.run(main)
             code = "returned"
         except SystemExit as end:
             code = end.code
@@ -76,7 +76,7 @@ for name, words in json.loads(sys.argv[1]).items():
 print(json.dumps(found))
 sys.stdout.flush()
 sys.argv = ["script.py", "--act=user"]
-common.run(main)
+command_line.run(main)
 """
 
 
@@ -163,15 +163,15 @@ def test_flag_files_are_found_here_or_among_those_shipped(ends, case, number):
 
 
 def test_native_messages_are_kept_back_unless_something_fails(capfd):
-    with command_line.quiet_stderr():
+    with native_output.kept_back():
         os.write(2, b"greetings\n")
     os.write(2, b"after\n")
     assert capfd.readouterr().err == "after\n"
-    with pytest.raises(errors.UserError), command_line.quiet_stderr():
+    with pytest.raises(errors.UserError), native_output.kept_back():
         os.write(2, b"cannot load\n")
         raise errors.UserError("--model_dir=a is no model")
     assert capfd.readouterr().err == ""
-    with pytest.raises(ImportError), command_line.quiet_stderr():
+    with pytest.raises(ImportError), native_output.kept_back():
         os.write(2, b"libcuda is missing\n")
         raise ImportError
     assert capfd.readouterr().err == "libcuda is missing\n"
