@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tfnoisy import errors
+from tfnoisy import errors, http_server
 from tfnoisy.datasets import load
 from tfnoisy.serving.client import client, grpc_client, rest_client
 from tfnoisy.serving.loader import local_model, messages
-from tfnoisy.serving.server import local_rest
+from tfnoisy.serving.server import rest
 
 KINDS = ["grpc", "rest", "local"]
 SERVED = KINDS[:2]
@@ -182,14 +182,15 @@ class Flaky:
                     context.abort(grpc.StatusCode.UNAVAILABLE, "try again")
                 return stub.Predict(request)
 
-        class Handler(local_rest._Handler):
-            def do_POST(self):
+        answer = rest.RestApplication(server.model, 1 << 20)
+
+        def application(environ, start_response):
+            if environ["REQUEST_METHOD"] == "POST":
                 flaky.asked += 1
                 if flaky.asked <= 2:
-                    self.rfile.read(int(self.headers["Content-Length"]))
-                    self.send_error(503)
-                else:
-                    super().do_POST()
+                    start_response("503 Service Unavailable", [])
+                    return [b"try again"]
+            return answer(environ, start_response)
 
         self._grpc = grpc.server(concurrent.futures.ThreadPoolExecutor(2))
         add = messages.prediction_service_pb2_grpc
@@ -197,16 +198,13 @@ class Flaky:
         port = self._grpc.add_insecure_port("127.0.0.1:0")
         self.grpc_address = f"127.0.0.1:{port}"
         self._grpc.start()
-        self._rest = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._rest.model = server.model
-        self.rest_address = f"127.0.0.1:{self._rest.server_port}"
-        threading.Thread(target=self._rest.serve_forever).start()
+        self._rest = http_server.HttpServer(application)
+        self.rest_address = self._rest.address
         self._channel = real
 
     def close(self):
         self._grpc.stop(None).wait()
-        self._rest.shutdown()
-        self._rest.server_close()
+        self._rest.close()
         self._channel.close()
 
 
@@ -257,7 +255,9 @@ def test_an_address_that_is_none():
 
 
 def test_an_answer_without_outputs(server, monkeypatch, files):
-    monkeypatch.setattr(local_rest, "predict", lambda *_: {"error": "none"})
+    monkeypatch.setattr(
+        rest.RestApplication, "_predict", lambda *_: {"error": "none"}
+    )
     with asking("rest", server) as asked:
         [answer] = asked.answers(items(files[:1]))
     assert answer.error == "an answer without outputs"

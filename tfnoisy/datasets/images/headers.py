@@ -39,6 +39,10 @@ class HeaderError(ValueError):
     """The file should not be decoded; the message is one line that says why."""
 
 
+class TooManyPixelsError(HeaderError):
+    """It is an image of more than `MAX_PIXELS`."""
+
+
 def read(file):
     """Reads the header of an image file.
 
@@ -73,7 +77,7 @@ def _checked(kind, size, head, file):
     if header.width < 1 or header.height < 1:
         raise HeaderError(f"its {header.kind} header says that it has no pixel")
     if header.width * header.height > MAX_PIXELS:
-        raise HeaderError(
+        raise TooManyPixelsError(
             f"it has {header.width:,} x {header.height:,} pixels, more than "
             f"the {MAX_PIXELS:,} that are decoded"
         )

@@ -210,10 +210,10 @@ class Client:
             if len(contents) > 1:
                 half = len(contents) // 2
                 return self._ask(contents[:half]) + self._ask(contents[half:])
-            return [Answer(contents[0][0], error=_line(error))]
+            return [Answer(contents[0][0], error=one_line(error))]
         except TransientError as error:
             self._is_down = True
-            return [Answer(item, error=_line(error)) for item, _ in contents]
+            return [Answer(item, error=one_line(error)) for item, _ in contents]
         self._is_down = False
         return [
             _answer(item, {name: outputs[name][row] for name in _OUTPUTS})
@@ -249,6 +249,6 @@ def _text(name):
     return str(name)
 
 
-def _line(error):
+def one_line(error):
     """Returns the words of an error without where in the graph it arose."""
     return " ".join(str(error).partition("[[")[0].split()).rstrip(" \t;,")

@@ -10,6 +10,7 @@ Of tensorflow only modules of protobuf messages are imported.
 
 import ctypes
 import dataclasses
+import pathlib
 
 import numpy as np
 from tensorflow.core.protobuf import meta_graph_pb2
@@ -18,6 +19,8 @@ from tfnoisy import errors
 from tfnoisy.serving.loader import c_api, tensor_protos
 
 TAG = "serve"
+_VARIABLES = {"VarHandleOp", "VariableV2"}
+_VARIABLES_INDEX = "variables/variables.index"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,6 +116,7 @@ class Session:
             self.meta_graph = meta_graph_pb2.MetaGraphDef.FromString(
                 ctypes.string_at(buffer.contents.data, buffer.contents.length)
             )
+            self._check_variables(pathlib.Path(model_dir))
         except errors.UserError:
             self.close()
             raise
@@ -126,6 +130,19 @@ class Session:
             # Where variables are initialised anew; nothing to be served.
             if not name.startswith("__")
         }
+
+    def _check_variables(self, model_dir):
+        """Refuses a model without the file of its variables.
+
+        TensorFlow loads it, and fails at each request.
+        """
+        has_variables = any(
+            node.op in _VARIABLES for node in self.meta_graph.graph_def.node
+        )
+        if has_variables and not (model_dir / _VARIABLES_INDEX).is_file():
+            raise errors.UserError(
+                f"cannot load {model_dir}: {_VARIABLES_INDEX} is missing"
+            )
 
     def run(self, signature, inputs, outputs=None):
         """Runs a signature.
@@ -151,8 +168,10 @@ class Session:
         fed, fetched = [], (ctypes.c_void_p * len(names))()
         status = c.TF_NewStatus()
         try:
-            for array in inputs.values():
+            for name, array in inputs.items():
                 fed.append(c_api.new_tensor(array))
+                expected = signature.inputs[name].shape
+                _check_shape(name, np.shape(array), expected)
             c.TF_SessionRun(
                 self._session,
                 None,
@@ -209,6 +228,23 @@ class Session:
             )
             found[index].index = int(number)
         return found
+
+
+def _check_shape(name, found, expected):
+    """Refuses what does not fit; the graph itself may not look."""
+    if expected is None or (
+        len(found) == len(expected)
+        and all(size in (None, n) for n, size in zip(found, expected))
+    ):
+        return
+    raise errors.UserError(
+        f"the shape {_shape_text(found)} is not compatible with "
+        f"{_shape_text(expected)}, that of {name}"
+    )
+
+
+def _shape_text(shape):
+    return "[" + ",".join("?" if n is None else str(n) for n in shape) + "]"
 
 
 def _named(things, name, kind):

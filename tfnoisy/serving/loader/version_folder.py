@@ -8,19 +8,56 @@ renamed when it is complete.
 import contextlib
 import os
 import pathlib
+import re
 import shutil
 
 from tfnoisy import errors
 
+MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
+# A version is an int64 for TensorFlow Serving.
+MAX_VERSION = 2**63 - 1
+
+
+def number_of(name):
+    """Returns the version that a folder's name says, or None."""
+    if not re.fullmatch("[0-9]{1,19}", name):
+        return None
+    number = int(name)
+    return number if number <= MAX_VERSION else None
+
 
 def versions(model_dir):
-    """Returns the versions in a model's folder, ascending integers."""
-    path = pathlib.Path(model_dir)
-    if not path.is_dir():
-        return []
+    """Returns the versions in a model's folder, ascending integers.
+
+    What has a version's name counts, whether or not it is one.
+    """
+    return sorted(number for number, _ in _entries(model_dir))
+
+
+def loadable(model_dir):
+    """Returns [(version, path)] of what looks like a model, newest first.
+
+    Files, and folders without a SavedModel, are left out: a version that is
+    being copied, or was deleted in part.
+    """
     return sorted(
-        int(entry.name) for entry in path.iterdir() if entry.name.isdecimal()
+        (
+            (number, path)
+            for number, path in _entries(model_dir)
+            if any((path / name).is_file() for name in MODEL_FILES)
+        ),
+        reverse=True,
     )
+
+
+def _entries(model_dir):
+    path = pathlib.Path(model_dir)
+    try:
+        entries = list(path.iterdir())
+    except OSError:
+        return []
+    numbered = ((number_of(entry.name), entry) for entry in entries)
+    return [(number, entry) for number, entry in numbered if number is not None]
 
 
 @contextlib.contextmanager
@@ -65,9 +102,17 @@ def publish(path):
 
     Returns:
         The version's path.
+
+    Raises:
+        UserError: if no number is free.
     """
     number = max(versions(path.parent), default=0) + 1
     while True:
+        if number > MAX_VERSION:
+            raise errors.UserError(
+                f"{path.parent} has version {MAX_VERSION}, after which there "
+                "is none"
+            )
         target = path.parent / str(number)
         try:
             return path.rename(target)
