@@ -30,6 +30,7 @@ with epy.lazy_imports():
     )
     from tfnoisy.augment import standard
     from tfnoisy.runs import data as run_data
+    from tfnoisy.runs import evidence as run_evidence
     from tfnoisy.training import evaluate_run
 
 _CROSSVAL = "Training by cross-validation (--method=crossval)"
@@ -158,18 +159,14 @@ def from_run(folder, losses_only):
             losses=evaluate_run.cross_entropies(logits, data.given_labels),
             **common_arguments,
         )
-    with np.load(file) as arrays:
-        left = {name: arrays[name] for name in arrays.files}
-    rows = np.searchsorted(left["ids"], data.ids)
-    rows = np.minimum(rows, len(left["ids"]) - 1)
-    known = left["ids"][rows] == data.ids
+    evidence = run_evidence.read(file, judged.recorded)
+    known = evidence.known(data.ids)
     data = data.take(known)
     arguments = {
         name: value[known] if isinstance(value, np.ndarray) else value
         for name, value in common_arguments.items()
     }
-    left = {name: values[rows[known]] for name, values in left.items()}
-    return data, from_evidence.of(left, **arguments)
+    return data, from_evidence.of(evidence.take(data.ids), **arguments)
 
 
 def from_predictions(method, output):

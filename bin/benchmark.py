@@ -13,7 +13,7 @@ import json
 from absl import flags
 from etils import epy
 
-from tfnoisy import errors
+from tfnoisy.catalogue import methods as catalogue
 from tfnoisy.cli import command_line, flag_groups, shared_flags
 
 with epy.lazy_imports():
@@ -22,7 +22,6 @@ with epy.lazy_imports():
     from tfnoisy.benchmarks import scaling as scaling_suite
     from tfnoisy.benchmarks import serving as benchmark_serving
     from tfnoisy.benchmarks import step as step_suite
-    from tfnoisy.benchmarks import step_passes
     from tfnoisy.benchmarks import streaming as streaming_suite
 
 with flag_groups.group("What to measure"):
@@ -50,6 +49,7 @@ with flag_groups.group("What to measure"):
     )
 with flag_groups.group("step and scaling"):
     flags.DEFINE_multi_string("method", ["mentormix"], "The methods.")
+    flag_groups.offer("method", catalogue.METHODS.names)
     flags.DEFINE_string(
         "studentnet",
         None,
@@ -84,12 +84,8 @@ FLAGS = flags.FLAGS
 
 def main(_):
     """Measures and prints."""
-    unknown = sorted({*FLAGS.method} - {*step_passes.STEPS})
-    if unknown:
-        raise errors.UserError(
-            f"no method is called {unknown[0]!r}; there are "
-            f"{', '.join(sorted(step_passes.STEPS))}"
-        )
+    for method in FLAGS.method:
+        catalogue.METHODS[method]
     if FLAGS.suite == "step":
         for method in FLAGS.method:
             result = step_suite.step_suite(

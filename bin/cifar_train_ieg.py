@@ -13,6 +13,7 @@ from absl import flags
 from etils import epy
 
 from tfnoisy import errors
+from tfnoisy.catalogue import views
 from tfnoisy.cli import command_line, flag_groups, shared_flags, trainer_flags
 
 with epy.lazy_imports():
@@ -85,9 +86,10 @@ with flag_groups.group(flag_groups.METHOD):
     flags.DEFINE_string(
         "aug_type",
         "autoaug",
-        "The strong view of IEG: autoaug, randaug, default (the standard view "
-        "once more), keras_randaugment[:N:FACTOR], randaugment:N:M or "
-        "autoaugment_{cifar10,svhn,imagenet}.",
+        "The strong view of IEG; default is the standard view once more.",
+    )
+    flag_groups.offer(
+        "aug_type", lambda: ["default", *views.STRONG_VIEWS.forms()]
     )
     flags.DEFINE_float(
         "ce_factor",

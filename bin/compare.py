@@ -18,6 +18,7 @@ from absl import flags
 from etils import epy
 
 from tfnoisy import errors
+from tfnoisy.catalogue import methods as catalogue
 from tfnoisy.cli import command_line, flag_groups, shared_flags
 
 with epy.lazy_imports():
@@ -34,6 +35,7 @@ with flag_groups.group("What to compare"):
         [],
         "The methods, in the order of the table; all of them if empty.",
     )
+    flag_groups.offer("methods", catalogue.METHODS.names)
     flags.DEFINE_integer(
         "seeds",
         3,
@@ -86,7 +88,7 @@ def main(_):
     ).expanduser()
     runs = plan.make_runs(
         protocol,
-        FLAGS.methods or list(protocol_lib.METHODS),
+        FLAGS.methods or catalogue.METHODS.names(),
         range(FLAGS.seeds),
         output_dir,
     )

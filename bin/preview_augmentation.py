@@ -14,6 +14,7 @@ import numpy as np
 from absl import flags
 from etils import epy
 
+from tfnoisy.catalogue import views
 from tfnoisy.cli import command_line, flag_groups, shared_flags
 
 with epy.lazy_imports():
@@ -37,15 +38,15 @@ with flag_groups.group("Picture"):
     flags.DEFINE_multi_string(
         "standard",
         ["standard"],
-        "Standard views to show, or none.",
+        "Standard views to show.",
     )
+    flag_groups.offer("standard", views.WEAK_VIEWS.forms)
     flags.DEFINE_multi_string(
         "strong",
         ["autoaugment_ieg"],
-        "Strong views to show: autoaugment_ieg, autoaugment_cifar10, "
-        "autoaugment_svhn, autoaugment_imagenet, randaugment:N:M or "
-        "randaugment_ieg.",
+        "Strong views to show.",
     )
+    flag_groups.offer("strong", views.STRONG_VIEWS.forms)
     flags.DEFINE_integer("seed", 0, "Seed of the random views.")
     flags.DEFINE_string("output", None, "The PNG file to write. Required.")
 flags.mark_flag_as_required("output")

@@ -41,7 +41,7 @@ def test_to_bytes():
         ({"path": "sheet.txt"}, "sheet.txt is no name of a PNG file"),
         ({"views": 0}, "--views starts at 1, not 0"),
         ({"standard_names": ["strong"]}, "no augmentation 'strong'"),
-        ({"strong_names": ["standard"]}, "no policy 'standard'"),
+        ({"strong_names": ["standard"]}, "no strong augmentation 'standard'"),
     ],
 )
 def test_mistakes(tmp_path, changes, message):

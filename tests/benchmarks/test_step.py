@@ -2,9 +2,10 @@ import pytest
 
 from tfnoisy.benchmarks import step as step_suite
 from tfnoisy.benchmarks import step_passes
+from tfnoisy.catalogue import methods as catalogue
 
 
-@pytest.mark.parametrize("method", sorted(step_passes.STEPS))
+@pytest.mark.parametrize("method", catalogue.METHODS.names())
 def test_a_step_is_compared_with_its_passes(method, monkeypatch):
     monkeypatch.setattr(
         step_suite,
@@ -14,7 +15,7 @@ def test_a_step_is_compared_with_its_passes(method, monkeypatch):
     result = step_suite.step_suite(
         method, "small_cnn", batch_size=32, repeats=5, image_shape=(8, 8, 1)
     )
-    passes = step_passes.STEPS[method].passes
+    passes = step_passes.step_of(method).passes
     unavoidable = sum(
         count * result[f"{name}_seconds"] for name, count in passes.items()
     )

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tfnoisy.benchmarks import step_passes
+from tfnoisy.catalogue import methods as catalogue
 
 B = 6
 
@@ -40,10 +41,10 @@ def seen_by(run, rows, *arguments):
     return {mode: count for mode, count in rows.items() if count}
 
 
-@pytest.mark.parametrize("method", sorted(step_passes.STEPS))
+@pytest.mark.parametrize("method", catalogue.METHODS.names())
 def test_the_passes_are_those_that_the_step_makes(method, counted):
     setting, rows = counted
-    step = step_passes.STEPS[method]
+    step = step_passes.step_of(method)
     run, batch = step.compiled(setting)
     made = seen_by(run, rows, batch)
     pieces = step_passes.pieces(step, setting)
@@ -56,7 +57,7 @@ def test_the_passes_are_those_that_the_step_makes(method, counted):
 
 def test_dividemix_guesses_and_mixes_both_views_of_both_parts(counted):
     setting, rows = counted
-    run, batch = step_passes.STEPS["dividemix"].compiled(setting)
+    run, batch = step_passes.step_of("dividemix").compiled(setting)
     # u1, u2, x1, x2 and all four mixed; the other network on u1 and u2.
     assert seen_by(run, rows, batch) == {
         "training": 4 * B + 4 * B,
@@ -66,22 +67,23 @@ def test_dividemix_guesses_and_mixes_both_views_of_both_parts(counted):
 
 def test_bkd_updates_two_networks(counted):
     setting, rows = counted
-    run, batch = step_passes.STEPS["bkd"].compiled(setting)
+    run, batch = step_passes.step_of("bkd").compiled(setting)
     assert seen_by(run, rows, batch) == {"training": 2 * B}
 
 
 def test_mixed_pieces_are_of_as_many_images_as_are_mixed():
     mixed = {
         name: step.mixed
-        for name, step in step_passes.STEPS.items()
-        if any(piece.startswith("mixed") for piece in step.passes)
+        for name in catalogue.METHODS.names()
+        if (step := step_passes.step_of(name))
+        and any(piece.startswith("mixed") for piece in step.passes)
     }
     assert mixed == {"dividemix": 4, "ieg": 3}
 
 
 @pytest.mark.parametrize("method", ["dividemix", "bkd"])
 def test_a_step_of_an_epoch_takes_short_batches(method):
-    step = step_passes.STEPS[method]
+    step = step_passes.step_of(method)
     run, batch = step.compiled(step_passes.Setting("small_cnn", B, (8, 8, 1)))
     short = tf.nest.map_structure(lambda x: x[: B - 2], batch)
     for each in (batch, short):

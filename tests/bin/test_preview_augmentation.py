@@ -41,7 +41,7 @@ def test_digits(tmp_path, script):
 def test_mistakes(tmp_path, script):
     path = tmp_path / "views.png"
     for flags, message in (
-        (["--strong=autoaugmnt"], "no policy 'autoaugmnt'"),
+        (["--strong=autoaugmnt"], "no strong augmentation 'autoaugmnt'"),
         (["--num_images=0"], "--num_images=0: 0 is not a positive"),
     ):
         result = script("--dataset_name=digits", f"--output={path}", *flags)

@@ -3,6 +3,7 @@ import pathlib
 import pytest
 
 from tfnoisy import errors
+from tfnoisy.catalogue import methods as catalogue
 from tfnoisy.comparison import protocol as protocol_lib
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -38,7 +39,7 @@ def test_on_digits_it_is_the_quickstart(name, preset):
     )
 
 
-@pytest.mark.parametrize("name", protocol_lib.METHODS)
+@pytest.mark.parametrize("name", catalogue.METHODS.names())
 def test_all_have_one_network_and_one_view(name):
     assert flags_of(name)[:2] == (
         "--studentnet=small_cnn",
@@ -47,9 +48,9 @@ def test_all_have_one_network_and_one_view(name):
     assert "--studentnet=cifar_resnet20" in flags_of(name, "cifar10", epochs=9)
 
 
-@pytest.mark.parametrize("name", protocol_lib.METHODS)
+@pytest.mark.parametrize("name", catalogue.METHODS.names())
 def test_its_trainer_knows_the_flags(name):
-    script = (ROOT / "bin" / protocol_lib.METHODS[name].script).read_text()
+    script = (ROOT / "bin" / catalogue.METHODS[name].script).read_text()
     # Of the files that define flags only those that it takes any from.
     defined = script + "".join(
         file.read_text()
@@ -144,6 +145,6 @@ def test_what_cannot_be_compared(more, words):
 def test_there_must_be_known_methods(names):
     with pytest.raises(errors.UserError) as found:
         protocol_lib.check_methods(names)
-    for name in protocol_lib.METHODS:
+    for name in catalogue.METHODS.names():
         assert name in str(found.value)
     assert ("mixmup" in str(found.value)) == bool(names)

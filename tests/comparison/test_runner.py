@@ -6,6 +6,7 @@ import signal
 import pytest
 
 from tfnoisy import errors
+from tfnoisy.catalogue import methods as catalogue
 from tfnoisy.comparison import outcomes as outcome_lib
 from tfnoisy.comparison import plan
 from tfnoisy.comparison import protocol as protocol_lib
@@ -51,7 +52,7 @@ def compare(tmp_path, monkeypatch):
     """
     scripts = tmp_path / "bin"
     scripts.mkdir()
-    for method in protocol_lib.METHODS.values():
+    for method in catalogue.METHODS:
         if "bkd" not in method.script:
             (scripts / method.script).write_text(TRAINER)
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 from tfnoisy import errors
 from tfnoisy.augment import standard
 from tfnoisy.benchmarks import step_passes
+from tfnoisy.catalogue import methods as catalogue
 from tfnoisy.datasets import load, pipeline
 from tfnoisy.mentor import network as mentornet_net
 from tfnoisy.methods import base, baseline, execution, mentormix
@@ -184,21 +185,16 @@ class Tiny(step_passes.Setting):
         return keras.Model(images, x)
 
 
-_MIXUP = step_passes.Step(
-    lambda setting: baseline.Baseline(setting.network(), mixup_alpha=1.0), {}
-)
-
-
-@pytest.mark.parametrize("method", [*sorted(step_passes.STEPS), "mixup"])
+@pytest.mark.parametrize("method", catalogue.METHODS.names())
 def test_a_step_by_xla_is_the_step(method):
     strategy = distribution.make_strategy("one_device")
-    step = {**step_passes.STEPS, "mixup": _MIXUP}[method]
+    step = step_passes.step_of(method)
     setting = Tiny("tiny", 8, SHAPE)
     batch = tf.data.Dataset.from_tensors(step.batch(setting)).repeat()
     results = []
     for jit_compile in (False, True):
         with strategy.scope():
-            trained = step.make(setting)
+            trained = step.method(setting)
             trained.compile(optimizer.TF1Momentum(0.01))
         execute = execution.compiled(
             strategy,

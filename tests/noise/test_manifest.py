@@ -249,7 +249,8 @@ def test_damaged_contents_are_refused(digits, tmp_path):
         {"source_ids": None},
         {"source_ids": made.source_ids[:5]},
         {"spec": "symmetric:0.4"},
-        {"spec": "nonsense"},
+        {"spec": "no kind"},
+        {"spec": "symmetric:nonsense"},
     ]
     path = tmp_path / "noise.npz"
     for damage in damages:

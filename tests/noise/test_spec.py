@@ -37,7 +37,7 @@ def test_canonical_text():
     "text, said",
     [
         ("symetric:0.4", "did you mean symmetric:R?"),
-        ("blorp", "known are none, symmetric:R"),
+        ("blorp", "there are none, symmetric:R"),
         ("", "no kind ''"),
         ("symmetric", "is not of the form symmetric:R"),
         ("symmetric:", "a rate in [0, 1]"),

@@ -29,13 +29,14 @@ class DrawnSeeds(keras.random.SeedGenerator):
         return self._key + tf.constant([0, self._count], tf.uint32)
 
 
-def get(name, image_shape):
+def get(name, image_shape, mirror=True):
     """Returns `keras.layers.RandAugment` as an `Augmentation`.
 
     Args:
         name: `keras_randaugment[:N[:FACTOR]]`: N operations (2) of a strength
             in [0, 1] (0.5).
         image_shape: (H, W, C), C 1 or 3.
+        mirror: without effect: the layer flips nothing.
 
     Returns:
         A `standard.Augmentation` to float32 in -1..1.
@@ -43,6 +44,7 @@ def get(name, image_shape):
     Raises:
         UserError: for a malformed name.
     """
+    del mirror
     word, *numbers = name.split(":")
     try:
         if word != "keras_randaugment" or len(numbers) > 2:

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from tfnoisy import errors
 from tfnoisy.augment import crops
+from tfnoisy.catalogue import views
 
 # One column of the draws for each random decision, behind those of the crop.
 _BRIGHTNESS, _SATURATION, _HUE, _CONTRAST, _ORDER = range(3, 8)
@@ -86,15 +87,7 @@ class Augmentation:
 
 def names():
     """Returns the names that `get` knows."""
-    return (
-        "standard",
-        "mentormix",
-        "mentornet",
-        "mentornet_inception",
-        "ieg",
-        *_STATISTICS,
-        "none",
-    )
+    return tuple(views.WEAK_VIEWS.names())
 
 
 def get(name, image_shape, mirror=True):
@@ -123,7 +116,7 @@ def get(name, image_shape, mirror=True):
             Knowledge Distillation); `bkd_cifar100`: zero-pad, crop, flip,
             normalise (there the evaluation view takes CIFAR-100's own
             statistics, the original CIFAR-10's);
-            `none`: [-1, 1] only.
+            `none`: [-1, 1] only; or a plugin's, see `catalogue.views`.
         image_shape: (H, W, C) of the images.
         mirror: whether a flipped image keeps its class; if not, none is
             flipped (digits).
@@ -134,79 +127,126 @@ def get(name, image_shape, mirror=True):
     Raises:
         UserError: for a name that does not exist.
     """
-    height = image_shape[0]
+    view = views.WEAK_VIEWS.load(name)
+    return checked(view(name, tuple(image_shape), mirror), name)
 
-    def crop(pixels_of_32, mode="CONSTANT"):
-        padding = max(1, round(pixels_of_32 * height / 32))
 
-        def move(images, draws):
-            return crops.crop_and_flip(images, draws, padding, mirror, mode)
+def checked(augmentation, name):
+    """Returns what a view's function returned.
 
-        return move
+    Raises:
+        UserError: if it is no `Augmentation`.
+    """
+    if not isinstance(augmentation, Augmentation):
+        raise errors.UserError(
+            f"the view {name!r} should be a standard.Augmentation, not "
+            f"{type(augmentation).__name__}"
+        )
+    return augmentation
 
-    def to_range(images, _=None):
-        return to_unit_range(images)
 
-    def standardise(images, _=None):
-        return tf.image.per_image_standardization(images)
+def standard(name, image_shape, mirror):
+    """The field's usual view, see `get`."""
+    move = _crop(image_shape, mirror, 4)
+    return _in_unit_range(name, image_shape, 3, move)
+
+
+def ieg(name, image_shape, mirror):
+    """The view of google-research/ieg, see `get`."""
+    move = _crop(image_shape, mirror, 2)
+    return _in_unit_range(name, image_shape, 3, move)
+
+
+def unmoved_view(name, image_shape, mirror):
+    """The view `none`, see `get`."""
+    del mirror
+    return _in_unit_range(name, image_shape, 1, unmoved)
+
+
+def mentormix(name, image_shape, mirror):
+    """The view of google-research/mentormix, see `get`."""
 
     def jitter(images, draws):
         return 2.0 * colour_jitter(images, draws) - 1.0
 
-    if name in _STATISTICS:
-        mode = "REFLECT" if name == "bkd_cifar10" else "CONSTANT"
-        mean, deviation = _STATISTICS[name]
+    move = _crop(image_shape, mirror, 2)
+    return _in_unit_range(name, image_shape, 8, move, jitter)
 
-        def normalised(images, _=None):
-            return normalise(images, mean, deviation)
 
-        if name in _CROPPED:
-            return _cropped(name, image_shape, mirror, normalised)
-        return Augmentation(
-            name,
-            3,
-            crop(4, mode),
-            normalised,
-            normalised,
-            tuple(image_shape),
-            statistics=_STATISTICS[name],
-        )
-    views = {
-        "standard": (3, crop(4), to_range),
-        "mentormix": (8, crop(2), jitter, to_unit_range),
-        "mentornet": (3, crop(2), standardise),
-        "mentornet_inception": (3, crop(8), standardise),
-        "ieg": (3, crop(2), to_range),
-        "none": (1, unmoved, to_range),
-    }
-    if name not in views:
-        raise errors.UserError(
-            f"no augmentation {name!r}; there are {', '.join(names())}"
-        )
-    num_draws, move, finish, *evaluate = views[name]
+def mentornet(name, image_shape, mirror, pixels_of_32=2):
+    """The view of google/mentornet, see `get`."""
+
+    def standardise(images, _=None):
+        return tf.image.per_image_standardization(images)
+
+    move = _crop(image_shape, mirror, pixels_of_32)
+    return Augmentation(name, 3, move, standardise, standardise, image_shape)
+
+
+def normalised(name, image_shape, mirror):
+    """The padded views of DivideMix and BKD, see `get`."""
+    mode = "REFLECT" if name == "bkd_cifar10" else "CONSTANT"
+    finish = _normalise_as(name)
     return Augmentation(
         name,
-        num_draws,
-        move,
+        3,
+        _crop(image_shape, mirror, 4, mode),
         finish,
-        *evaluate or [finish],
-        tuple(image_shape),
-        statistics=None if finish is standardise else _UNIT_RANGE,
+        finish,
+        image_shape,
+        statistics=_STATISTICS[name],
     )
 
 
-def _cropped(name, image_shape, mirror, normalised):
-    """Returns one of the views in `_CROPPED`."""
+def cropped(name, image_shape, mirror):
+    """The views of DivideMix that are smaller than the image, see `get`."""
     share, num_draws, crop = _CROPPED[name]
     side = round(share * min(image_shape[:2]))
+    finish = _normalise_as(name)
     return Augmentation(
         name,
         num_draws,
         lambda images, draws: crop(images, draws, side, mirror),
-        normalised,
-        lambda images: normalised(crops.central_crop(images, side)),
+        finish,
+        lambda images: finish(crops.central_crop(images, side)),
         (side, side, image_shape[2]),
         statistics=_STATISTICS[name],
+    )
+
+
+def _normalise_as(name):
+    mean, deviation = _STATISTICS[name]
+
+    def finish(images, _=None):
+        return normalise(images, mean, deviation)
+
+    return finish
+
+
+def _crop(image_shape, mirror, pixels_of_32, mode="CONSTANT"):
+    """Returns the `move` that pads by so many pixels of 32, crops and flips."""
+    padding = max(1, round(pixels_of_32 * image_shape[0] / 32))
+
+    def move(images, draws):
+        return crops.crop_and_flip(images, draws, padding, mirror, mode)
+
+    return move
+
+
+def _in_unit_range(name, image_shape, num_draws, move, finish=None):
+    """Returns a view in -1..1."""
+
+    def to_range(images, _=None):
+        return to_unit_range(images)
+
+    return Augmentation(
+        name,
+        num_draws,
+        move,
+        finish or to_range,
+        to_unit_range,
+        image_shape,
+        statistics=_UNIT_RANGE,
     )
 
 

@@ -16,7 +16,9 @@ or of a source pixel; sizes in pixels scale with the height of the images.
 import numpy as np
 import tensorflow as tf
 
+from tfnoisy import errors
 from tfnoisy.augment import image_ops, policies, standard
+from tfnoisy.catalogue import views
 
 # Draws of each operation, and after the policy.
 _APPLY, _SIGN, _CENTRE, _PER_OP = 0, 1, 2, 4
@@ -56,11 +58,13 @@ def get(name, image_shape, mirror=True, jit=True):
     """Returns a strong augmentation by name.
 
     Args:
-        name: a policy's name, see `tfnoisy.augment.policies`.
+        name: a name in `catalogue.views`, a colon and parameters behind it
+            where it takes some: a policy's, see `tfnoisy.augment.policies`,
+            Keras's, see `keras_view`, or a plugin's.
         image_shape: (H, W, C) of the images, C 1 or 3.
         mirror: whether a flipped image keeps its class; if not, none is
             flipped (digits).
-        jit: whether XLA compiles the view; the result is the same.
+        jit: whether XLA compiles the view of a policy; the result is the same.
 
     Returns:
         A `standard.Augmentation`.  Its `train` maps uint8 [B, H, W, C], for
@@ -69,6 +73,28 @@ def get(name, image_shape, mirror=True, jit=True):
     Raises:
         UserError: for a name that does not exist.
     """
+    entry = views.STRONG_VIEWS.get(name.partition(":")[0])
+    if entry is None or (":" in name and not entry.parameters):
+        raise errors.UserError(
+            f"no {views.STRONG_VIEWS.kind} {name!r}"
+            f"{views.STRONG_VIEWS.hint(name)}"
+        )
+    options = {"jit": jit} if entry.takes_jit else {}
+    view = entry.load()(name, tuple(image_shape), mirror, **options)
+    return standard.checked(view, name)
+
+
+def policy_view(name, image_shape, mirror, jit=True, policy=None):
+    """Returns the view of a policy.
+
+    Args:
+        name: the policy's, see `tfnoisy.augment.policies`.
+        image_shape: (H, W, C) of the images, C 1 or 3.
+        mirror: see `get`.
+        jit: see `get`.
+        policy: its name if that is another one.
+    """
+    name = policy or name
     policy = policies.get(name, image_shape[0])
 
     @tf.function(jit_compile=jit, autograph=False)
@@ -81,7 +107,7 @@ def get(name, image_shape, mirror=True, jit=True):
         standard.unmoved,
         finish,
         standard.to_unit_range,
-        tuple(image_shape),
+        image_shape,
     )
 
 

@@ -47,7 +47,7 @@ def scaling_suite(
     """Times a method's step in each of `SETTINGS`, in processes of its own.
 
     Args:
-        method: a name in `step_passes.STEPS`.
+        method: a name in `catalogue.methods`.
         studentnet: a name in `nets.registry`; `cifar_resnet20` if None.
         batch_size: B, per replica; 32 if None.
         repeats: how many steps are timed.
@@ -92,7 +92,7 @@ def measured(name, method, described, repeats):
 
     Args:
         name: of the setting.
-        method: a name in `step_passes.STEPS`.
+        method: a name in `catalogue.methods`.
         described: a `step_passes.Setting`.
         repeats: how many steps are timed.
 
@@ -167,7 +167,7 @@ def run_steps(name, method, described, repeats):
 
     Args:
         name: of the setting.
-        method: a name in `step_passes.STEPS`.
+        method: a name in `catalogue.methods`.
         described: a `step_passes.Setting`.
         repeats: how many steps are timed.
 
@@ -177,9 +177,9 @@ def run_steps(name, method, described, repeats):
     kind, _, each = SETTINGS[name]
     split = each if each > 1 and not _two_gpus() else 0
     strategy = distribution.make_strategy(kind, split)
-    step = step_passes.STEPS[method]
+    step = step_passes.step_of(method)
     with strategy.scope():
-        model = step.make(described)
+        model = step.method(described)
         model.compile(optimizer.TF1Momentum(0.01))
     batch = step.batch(described)
     batches = strategy.experimental_distribute_values_from_function(

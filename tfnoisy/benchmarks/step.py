@@ -38,7 +38,7 @@ def step_suite(
     processor time at B = 16, and theirs is 64.
 
     Args:
-        method: a name in `step_passes.STEPS`.
+        method: a name in `catalogue.methods`.
         studentnet: a name in `nets.registry`; the method's own if None.
         batch_size: B; the method's own if None.
         repeats: how often each is timed, in turn.
@@ -55,7 +55,7 @@ def step_suite(
         NAME_step_seconds, NAME_peak_mib and what these are in units of the
         step's: NAME_seconds_ratio, NAME_cpu_ratio, NAME_peak_ratio.
     """
-    step = step_passes.STEPS[method]
+    step = step_passes.step_of(method)
     setting = step_passes.Setting(
         studentnet or step.studentnet,
         batch_size or step.batch_size,
@@ -125,7 +125,7 @@ def peak_mib(method, setting, **options):
     resident, which leaves out the program, the batch and the weights.
 
     Args:
-        method: a name in `step_passes.STEPS`.
+        method: a name in `catalogue.methods`.
         setting: a `step_passes.Setting`.
         **options: of the method.
     """
@@ -136,7 +136,7 @@ def peak_mib(method, setting, **options):
 
 
 def _peak_mib(method, setting, options):
-    step, batch = step_passes.STEPS[method].compiled(setting, **options)
+    step, batch = step_passes.step_of(method).compiled(setting, **options)
     step.get_concrete_function(batch)
     on_gpu = bool(tf.config.list_physical_devices("GPU"))
 

@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
-from tfnoisy import randomness
+from tfnoisy import randomness, registry
+from tfnoisy.catalogue import methods as catalogue
 from tfnoisy.mentor import network as mentornet_net
-from tfnoisy.methods import baseline, execution, mentormix, mentornet
+from tfnoisy.methods import arguments, baseline, execution
 from tfnoisy.methods import losses as losses_lib
-from tfnoisy.methods.bkd import bkd
-from tfnoisy.methods.dividemix import dividemix
-from tfnoisy.methods.look_ahead import ieg, l2r, look_ahead
-from tfnoisy.nets import pair, precision, registry
+from tfnoisy.methods.look_ahead import look_ahead
+from tfnoisy.nets import pair, precision
+from tfnoisy.nets import registry as networks
 from tfnoisy.training import loss_scale
 
 
@@ -43,7 +43,7 @@ class Setting:
 
     def network(self, k=0):
         """Returns the k-th network with its initial weights."""
-        return registry.build(
+        return networks.build(
             self.studentnet,
             self.num_classes,
             self.image_shape,
@@ -102,7 +102,7 @@ class Step:
     """What a method's step is, and what it is compared with.
 
     Attributes:
-        make: (setting, **options) -> method.
+        make: (setting, `catalogue.methods.Method`, **options) -> method.
         passes: which pieces of `pieces` the step cannot avoid, each with its
             number.
         mixed: how many batches' worth of images are in a mixed piece.
@@ -115,10 +115,11 @@ class Step:
         batch_size: B, if none is asked for.
         variants: other forms of the step, {name: options}, to be compared
             with it in time and memory.
+        entry: whose step it is, see `step_of`.
     """
 
     make: Callable
-    passes: Mapping
+    passes: Mapping = dataclasses.field(default_factory=lambda: {"update": 1})
     mixed: int = 0
     of_pair: bool = False
     step: Callable = lambda method: method.train_step
@@ -127,10 +128,15 @@ class Step:
     studentnet: str = "cifar_resnet32"
     batch_size: int = 128
     variants: Mapping = dataclasses.field(default_factory=dict)
+    entry: catalogue.Method | None = None
+
+    def method(self, setting, **options):
+        """Returns the method, not compiled."""
+        return self.make(setting, self.entry, **options)
 
     def compiled(self, setting, **options):
         """Returns (the compiled step, its batch), not traced yet."""
-        method = self.make(setting, **options)
+        method = self.method(setting, **options)
         method.compile(setting.optimizer())
         batch, signature = self.batch(setting), None
         if self.short_batches:
@@ -152,64 +158,83 @@ class Step:
         return step, batch
 
 
-def _with_mentornet(cls):
-    return lambda setting: cls(
+def _with_mentornet(setting, entry):
+    return entry.load()(
         setting.network(), mentornet_net.default(), num_steps=100000
     )
 
 
-def _with_look_ahead(cls):
-    def make(setting, **options):
-        student = setting.network()
-        return cls(student, **look_ahead.published_decay(student), **options)
-
-    return make
-
-
-def _with_ids(cls):
-    return lambda setting: cls(setting.pair(), num_ids=setting.batch_size)
+def _with_look_ahead(setting, entry, **options):
+    student = setting.network()
+    return entry.load()(
+        student, **look_ahead.published_decay(student), **options
+    )
 
 
-_LOOK_AHEAD = {
+def _plain(setting, entry):
+    """Makes a method of which no more is known than its constructor."""
+    student = setting.pair() if entry.networks == 2 else setting.network()
+    return entry.load()(
+        student,
+        **arguments.accepted(
+            entry.load(),
+            {"num_ids": setting.batch_size, "num_steps": 100000},
+        ),
+    )
+
+
+def _with_ids(setting, entry):
+    return entry.load()(setting.pair(), num_ids=setting.batch_size)
+
+
+_FORWARD_OR_REVERSE = {
     "studentnet": "resnet29",
     "batch_size": 100,
     "variants": {"reverse": {"meta_gradient": "reverse"}},
 }
-STEPS = {
-    "mentornet": Step(_with_mentornet(mentornet.MentorNet), {"update": 1}),
-    "mentormix": Step(
-        _with_mentornet(mentormix.MentorMix), {"forward": 1, "update": 1}
-    ),
-    # The probe's, and that of the images; their look-ahead stays where it is.
-    "l2r": Step(_with_look_ahead(l2r.L2R), {"gradient": 2}, **_LOOK_AHEAD),
-    # Five backward passes over B images: of the look-ahead through both
-    # views, of the probe, of the loss through both views; two of them go back
-    # over passes that were made before.  Then the mixed images'.
-    "ieg": Step(
-        _with_look_ahead(ieg.IEG),
-        {"gradient": 5, "forward": -2, "mixed_gradient": 1},
-        mixed=3,
-        **_LOOK_AHEAD,
-    ),
-    # An iteration of the first network: its guesses of two views of either
-    # part, the other's of the unlabelled views, and the update on all, mixed.
-    "dividemix": Step(
-        _with_ids(dividemix.DivideMix),
-        {"forward": 4, "evaluation": 1, "mixed_update": 1},
-        mixed=4,
-        step=lambda method: functools.partial(method.train_iteration, 0),
-        batch=_divided_batch,
-        short_batches=True,
-        batch_size=64,
-    ),
-    # Both phases are this step: they differ by the groups in a variable.
-    "bkd": Step(
-        _with_ids(bkd.BKD),
-        {"update": 1},
-        of_pair=True,
-        short_batches=True,
-    ),
-}
+PLAIN = Step(_plain)
+MENTORNET = Step(_with_mentornet)
+MENTORMIX = Step(_with_mentornet, {"forward": 1, "update": 1})
+# The probe's, and that of the images; their look-ahead stays where it is.
+L2R = Step(_with_look_ahead, {"gradient": 2}, **_FORWARD_OR_REVERSE)
+# Five backward passes over B images: of the look-ahead through both
+# views, of the probe, of the loss through both views; two of them go back
+# over passes that were made before.  Then the mixed images'.
+IEG = Step(
+    _with_look_ahead,
+    {"gradient": 5, "forward": -2, "mixed_gradient": 1},
+    mixed=3,
+    **_FORWARD_OR_REVERSE,
+)
+# An iteration of the first network: its guesses of two views of either
+# part, the other's of the unlabelled views, and the update on all, mixed.
+DIVIDEMIX = Step(
+    _with_ids,
+    {"forward": 4, "evaluation": 1, "mixed_update": 1},
+    mixed=4,
+    step=lambda method: functools.partial(method.train_iteration, 0),
+    batch=_divided_batch,
+    short_batches=True,
+    batch_size=64,
+)
+# Both phases are this step: they differ by the groups in a variable.
+BKD = Step(_with_ids, of_pair=True, short_batches=True)
+
+
+def step_of(method):
+    """Returns the `Step` of a method.
+
+    Args:
+        method: a name in `catalogue.methods`.
+
+    Raises:
+        UserError: for an unknown name.
+    """
+    entry = catalogue.METHODS[method]
+    step = dataclasses.replace(registry.resolve(entry.step), entry=entry)
+    if entry.networks == 2 and entry.step == catalogue.PLAIN_STEP:
+        step = dataclasses.replace(step, of_pair=True)
+    return step
 
 
 def pieces(step, setting):

@@ -13,6 +13,7 @@ from typing import Any
 from absl import flags
 
 from tfnoisy import choices
+from tfnoisy.catalogue import networks, noises, views
 from tfnoisy.cli import flag_groups
 
 # TensorFlow's stateless generators take 32 bits.
@@ -152,11 +153,10 @@ _NOISE = {
         flag_groups.NOISE,
         flags.DEFINE_string,
         "none",
-        "Label noise to add to the training data: symmetric:R, "
-        "symmetric_exclusive:R, asymmetric:R, pairflip:R, instance:R, "
-        "openset:R, dividemix_sym:R or dividemix_asym:R, where R is the share "
-        "of labels in 0..1; human:SET for the label sets of cifar10_n; or "
-        "none.",
+        "Label noise to add to the training data, where R is the share of "
+        "labels in 0..1 and SOURCE a label set of cifar10_n or, of openset, "
+        "another data set.",
+        names=noises.NOISE_KINDS.forms,
     ),
     "noise_seed": SharedFlag(
         flag_groups.NOISE,
@@ -179,7 +179,9 @@ _NETWORK = {
         flag_groups.NETWORK,
         flags.DEFINE_string,
         None,
-        "The network to train.",
+        "The network to train; of wrn-D-K there is any depth D = 6n + 4 and "
+        "width K.",
+        names=networks.NETWORKS.forms,
     ),
     "pretrained": SharedFlag(
         flag_groups.NETWORK,
@@ -193,6 +195,7 @@ _NETWORK = {
         flags.DEFINE_string,
         "standard",
         "The augmented view of an image that the network is trained on.",
+        names=views.WEAK_VIEWS.forms,
     ),
     "mixed_precision": SharedFlag(
         flag_groups.DEVICES,

@@ -12,6 +12,7 @@ import shlex
 import numpy as np
 
 from tfnoisy import errors, output_file
+from tfnoisy.catalogue import methods as catalogue
 from tfnoisy.comparison import protocol as protocol_lib
 from tfnoisy.runs import folder as run_folder
 
@@ -24,7 +25,7 @@ class Run:
     """One training of a comparison.
 
     Attributes:
-        method: a key of `protocol_lib.METHODS`.
+        method: a name in `catalogue.methods`.
         seed: of the noise and of everything else.
         folder: the run folder, a path.
         script: the trainer's file in bin/.
@@ -61,7 +62,7 @@ def make_runs(protocol, methods, seeds, output_dir):
 
     Args:
         protocol: a `protocol_lib.Protocol`.
-        methods: keys of `protocol_lib.METHODS`.
+        methods: names in `catalogue.methods`.
         seeds: integers.
         output_dir: a run's folder is METHOD-SEED in it.
 
@@ -81,7 +82,7 @@ def make_runs(protocol, methods, seeds, output_dir):
 
 
 def _run(protocol, name, seed, output_dir):
-    method = protocol_lib.METHODS[name]
+    method = catalogue.METHODS[name]
     folder = output_dir / f"{name}-{seed}"
     return Run(
         name,

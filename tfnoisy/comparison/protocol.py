@@ -8,9 +8,9 @@ there are.
 
 import dataclasses
 import shlex
-from collections.abc import Callable
 
-from tfnoisy import errors
+from tfnoisy import errors, registry
+from tfnoisy.catalogue import methods as catalogue
 from tfnoisy.noise import spec as noise_spec
 
 # The 1,000 steps of flags/quickstart.flags, in whole epochs: a plain network
@@ -66,96 +66,6 @@ class Protocol:
         return self.dataset_name == "digits"
 
 
-@dataclasses.dataclass(frozen=True)
-class Recipe:
-    """How a method is trained in a comparison.
-
-    Attributes:
-        script: the trainer's file in bin/.
-        words: `Protocol` -> the words that are this method's own.
-        last_epoch: whether --num_epochs is the last epoch, counted from 0,
-            rather than how many there are.
-    """
-
-    script: str
-    words: Callable[[Protocol], list[str]]
-    last_epoch: bool = False
-
-
-def _one_network(protocol):
-    """The schedule of flags/quickstart.flags and memorising_slice.flags."""
-    rate = ["--learning_rate=0.05"] if protocol.is_digits else []
-    return [*rate, "--learning_rate_decay_factor=0.1", "--lr_drops=0.5,0.75"]
-
-
-def _mixup(protocol):
-    return [*_one_network(protocol), "--mixup_alpha=2"]
-
-
-def _mentor(protocol):
-    """The percentile below which losses are those of right labels."""
-    noise = noise_spec.parse(protocol.noise)
-    rate = 0.0 if noise.kind == "none" else noise.rate
-    # Human labels have no rate in their name: the trainers' default then.
-    percentile = [] if rate is None else [f"--loss_p_percentile={1 - rate:g}"]
-    return [*_one_network(protocol), *percentile]
-
-
-def _mentornet(protocol):
-    return [
-        *_mentor(protocol),
-        # Without the default's last part, which trains on nothing at all.
-        "--example_dropout_rates=0.5,17,0.05,83",
-        # As MentorNet DD is trained: of few images whole classes would be
-        # given up before anything is learnt.
-        "--burn_in_epoch=18",
-    ]
-
-
-def _mentormix(protocol):
-    return [*_mentor(protocol), "--mixup_alpha=2", "--nosecond_reweight"]
-
-
-def _trusting(method):
-    # One cycle: the original's restarts end where they please.
-    return lambda _: [f"--method={method}", "--lr_schedule=cosine_one"]
-
-
-def _drop(protocol):
-    """The pair's one drop, at the share of the epochs of its trainer's own."""
-    share = 3 / 4 if protocol.is_digits else 1 / 2
-    return f"--lr_drop_epoch={int(share * protocol.num_epochs)}"
-
-
-def _dividemix(protocol):
-    # The trainer's own: how soon plain training begins to memorise does not
-    # depend on how long it might go on.  But of few epochs only a part.
-    epochs = 10
-    if protocol.is_digits:
-        epochs = 8
-    elif protocol.dataset_name.startswith("cifar100"):
-        epochs = 30
-    epochs = min(epochs, max(1, protocol.num_epochs // 5))
-    return [f"--warm_up={epochs}", _drop(protocol)]
-
-
-def _bkd(protocol):
-    # The default holds out a tenth, which the others train on.
-    return ["--holdout=0", _drop(protocol)]
-
-
-METHODS = {
-    "baseline": Recipe("cifar_train_baseline.py", _one_network),
-    "mixup": Recipe("cifar_train_baseline.py", _mixup),
-    "mentornet": Recipe("cifar_train_mentornet.py", _mentornet),
-    "mentormix": Recipe("cifar_train_mentormix.py", _mentormix),
-    "ieg": Recipe("cifar_train_ieg.py", _trusting("ieg")),
-    "l2r": Recipe("cifar_train_ieg.py", _trusting("l2r")),
-    "dividemix": Recipe("cifar_train_dividemix.py", _dividemix, True),
-    "bkd": Recipe("cifar_train_bkd.py", _bkd),
-}
-
-
 def make_protocol(dataset_name, noise, num_epochs, flags=(), method_flags=()):
     """Returns the `Protocol` that a user asks for.
 
@@ -179,10 +89,10 @@ def make_protocol(dataset_name, noise, num_epochs, flags=(), method_flags=()):
     by_method = {}
     for text in method_flags:
         method, colon, rest = text.partition(":")
-        if not colon or method not in METHODS:
+        if not colon or method not in catalogue.METHODS:
             raise errors.UserError(
                 f"--method_flags={text}: write METHOD:--name=value with one of "
-                f"{', '.join(METHODS)}"
+                f"{', '.join(catalogue.METHODS.names())}"
             )
         by_method[method] = by_method.get(method, ()) + _words(rest)
     return Protocol(
@@ -219,18 +129,19 @@ def check_methods(names):
     Raises:
         UserError: for an unknown one, or if there is none.
     """
-    unknown = [name for name in names if name not in METHODS]
-    if unknown or not names:
+    if not names:
         raise errors.UserError(
-            f"--methods={','.join(unknown)}: there are {', '.join(METHODS)}"
+            f"--methods=: there are {', '.join(catalogue.METHODS.names())}"
         )
+    for name in names:
+        catalogue.METHODS[name]
 
 
 def flags_of(name, protocol):
     """Returns the flags of a method, without those that all runs settle.
 
     Args:
-        name: a key of `METHODS`.
+        name: a name in `catalogue.methods`.
         protocol: a `Protocol`.
 
     Returns:
@@ -238,10 +149,12 @@ def flags_of(name, protocol):
         counts, so that the user's come last.
     """
     network = "small_cnn" if protocol.is_digits else "cifar_resnet20"
+    entry = catalogue.METHODS[name]
     return (
         f"--studentnet={network}",
         "--augment=standard",
-        *METHODS[name].words(protocol),
+        *([f"--method={name}"] if entry.has_general_trainer else []),
+        *registry.resolve(entry.recipe)(protocol),
         *protocol.flags,
         *protocol.method_flags.get(name, ()),
     )

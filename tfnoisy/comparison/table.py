@@ -5,6 +5,7 @@ import dataclasses
 import io
 import statistics
 
+from tfnoisy.catalogue import methods as catalogue
 from tfnoisy.comparison import outcomes as outcome_lib
 
 _HEAD = (
@@ -120,7 +121,7 @@ def _budget(protocol, methods):
         f"Budget: every method makes {protocol.num_epochs} passes over the "
         "training data."
     )
-    pairs = [name for name in ("dividemix", "bkd") if name in methods]
+    pairs = [name for name in methods if catalogue.METHODS[name].networks == 2]
     if pairs:
         text += (
             f" The two networks of {' and of '.join(pairs)} make as many each."

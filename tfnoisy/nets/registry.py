@@ -5,52 +5,22 @@ Every network is a functional `keras.Model` from images [N, H, W, C] to logits
 named `logits`.
 """
 
-import difflib
-import functools
+import dataclasses
 import re
 
 import keras
 
 from tfnoisy import errors
-from tfnoisy.nets import (
-    applications,
-    cifar_resnet,
-    layers,
-    preact_resnet,
-    resnet29,
-    resnet50,
-    slim_cifarnet,
-    small_cnn,
-    wide_preact_resnet,
-    wide_resnet,
-)
+from tfnoisy.catalogue import networks
+from tfnoisy.nets import layers
 
-# name: (function of (num_classes, image_shape, seed), the factor by which the
-# network shrinks an image and thus the least side that fills its last map).
-_NETS = {
-    "resnet32": (wide_preact_resnet.resnet32, 4),
-    "resnet101": (wide_preact_resnet.resnet101, 4),
-    "inception": (slim_cifarnet.inception, 4),
-    "preact_resnet18": (preact_resnet.preact_resnet18, 8),
-    "resnet29": (resnet29.resnet29, 4),
-    "resnet50": (resnet50.resnet50, 32),
-    "small_cnn": (small_cnn.small_cnn, 4),
-    "keras_resnet50": (applications.keras_resnet50, 32),
-    "keras_inception_resnet_v2": (
-        applications.keras_inception_resnet_v2,
-        75,
-    ),
-}
-for _depth in (20, 32, 56):
-    _NETS[f"cifar_resnet{_depth}"] = (
-        functools.partial(cifar_resnet.build, depth=_depth),
-        4,
-    )
+# Ours, and Keras's in a network of somebody else's.
+_BATCH_NORMS = (layers.BatchNorm, keras.layers.BatchNormalization)
 
 
 def names():
     """Returns the names, sorted; `wrn-28-10` stands for every `wrn-D-K`."""
-    return sorted([*_NETS, "wrn-28-10"])
+    return sorted(networks.NETWORKS.names())
 
 
 def build(
@@ -84,18 +54,18 @@ def build(
         UserError: an unknown name, images that are too small for it, or
             weights that cannot be had.
     """
-    function, least_side = _find(name)
+    entry = _find(name)
     image_shape = tuple(int(side) for side in image_shape)
     if len(image_shape) != 3 or min(image_shape) < 1:
         raise errors.UserError(
             f"image_shape is {image_shape}; it should be (height, width, "
             "channels)"
         )
-    if min(image_shape[:2]) < least_side:
+    if min(image_shape[:2]) < entry.least_side:
         height, width, _ = image_shape
         raise errors.UserError(
             f"images of {height}x{width} pixels are too small for {name}: "
-            f"each side needs at least {least_side}"
+            f"each side needs at least {entry.least_side}"
         )
     if num_classes < 2:
         raise errors.UserError(
@@ -103,8 +73,10 @@ def build(
         )
     arguments = {}
     if pretrained is not None:
-        if not name.startswith("keras_"):
-            with_weights = [n for n in _NETS if n.startswith("keras_")]
+        if not entry.takes_pretrained:
+            with_weights = [
+                n.name for n in networks.NETWORKS if n.takes_pretrained
+            ]
             raise errors.UserError(
                 f"--pretrained={pretrained.source}: {name} has no published "
                 f"weights; {' and '.join(with_weights)} have"
@@ -113,12 +85,13 @@ def build(
     former = keras.config.dtype_policy()
     try:
         keras.config.set_dtype_policy(dtype or former)
-        model = function(num_classes, image_shape, seed, **arguments)
+        model = entry.load()(num_classes, image_shape, seed, **arguments)
     finally:
         keras.config.set_dtype_policy(former)
+    _check(model, entry, num_classes)
     model.name = name
     for layer in model.layers:
-        if isinstance(layer, layers.BatchNorm):
+        if isinstance(layer, _BATCH_NORMS):
             layer.synchronized = sync_batch_norm
     return model
 
@@ -145,29 +118,51 @@ def moving_statistics(model):
     return [
         statistic
         for layer in model.layers
-        if isinstance(layer, layers.BatchNorm)
+        if isinstance(layer, _BATCH_NORMS)
         for statistic in (layer.moving_mean, layer.moving_variance)
     ]
 
 
 def _find(name):
-    """Returns (function, least side) of the network of that name."""
-    if name in _NETS:
-        return _NETS[name]
+    """Returns the `networks.Network` of that name."""
     wide = re.fullmatch(r"wrn-?(\d+)-(\d+)", name)
     if wide:
-        depth, widen = map(int, wide.groups())
-        if depth < 10 or (depth - 4) % 6 or widen < 1:
-            raise errors.UserError(
-                f"network {name}: wrn-D-K needs a depth D = 6n + 4 (10, 16, "
-                "22, 28, 40, ...) and K >= 1"
-            )
-        build_wide = functools.partial(
-            wide_resnet.build, depth=depth, widen=widen
+        return _wide(name, *map(int, wide.groups()))
+    entry = networks.NETWORKS.get(name)
+    if entry is None:
+        raise errors.UserError(
+            f"unknown network {name}{networks.NETWORKS.hint(name)}; of "
+            "wrn-D-K there is any with D = 6n + 4"
         )
-        return build_wide, 4
-    near = difflib.get_close_matches(name, names(), n=1, cutoff=0.0)[0]
+    return entry
+
+
+def _wide(name, depth, widen):
+    if depth < 10 or (depth - 4) % 6 or widen < 1:
+        raise errors.UserError(
+            f"network {name}: wrn-D-K needs a depth D = 6n + 4 (10, 16, "
+            "22, 28, 40, ...) and K >= 1"
+        )
+    return dataclasses.replace(
+        networks.NETWORKS["wrn-28-10"],
+        arguments={"depth": depth, "widen": widen},
+    )
+
+
+def _check(model, entry, num_classes):
+    """Refuses what a plugin returns in place of a network.
+
+    Raises:
+        UserError: if it is no functional model to logits [N, C].
+    """
+    wanted = (None, num_classes)
+    found = getattr(model, "output_shape", None)
+    last = model.layers[-1].name if isinstance(model, keras.Model) else None
+    if found == wanted and last == "logits" and len(model.inputs) == 1:
+        return
     raise errors.UserError(
-        f"unknown network {name}; did you mean {near}? (there are "
-        f"{', '.join(names())}; wrn-D-K for any D = 6n + 4)"
+        f"network {entry.name} of {entry.module}: it should return a "
+        "functional keras.Model of one input whose last layer is named logits "
+        f"and has the shape {wanted}, not {type(model).__name__}"
+        + (f" with the last layer {last} of the shape {found}" if last else "")
     )

@@ -54,6 +54,8 @@ class NoiseManifest:
     @property
     def source_name(self):
         """The open-set images' or human labels' source, None for others."""
+        if noise_spec.kind_of(self.spec) not in ("openset", "human"):
+            return None
         return noise_spec.parse(self.spec).source
 
     def measured_rate(self):
@@ -132,10 +134,12 @@ class NoiseManifest:
         return manifest
 
     def _is_sound(self):
-        kind = noise_spec.parse(self.spec).kind
+        # A plugin's kind need not be registered where its manifest is read.
+        kind = noise_spec.kind_of(self.spec)
         clean, source_ids = self.clean_labels, self.source_ids
         return (
-            self.ids.ndim == 1
+            noise_spec.is_spec(self.spec)
+            and self.ids.ndim == 1
             and self.ids.size > 0
             and np.all(np.diff(self.ids) > 0)
             and self._is_label_column(self.given_labels, lowest=0)
@@ -228,7 +232,7 @@ class NoiseManifest:
                 f"{dataset.name}, e.g. {missing[0]}; inject anew"
             )
         # The labels that the noise was added to, as the manifest knows them.
-        kept = noise_spec.parse(self.spec).kind in ("none", "openset")
+        kept = noise_spec.kind_of(self.spec) in ("none", "openset")
         before = (self.given_labels if kept else self.clean_labels)[rows]
         differing = dataset.ids[before != dataset.given_labels]
         if differing.size:

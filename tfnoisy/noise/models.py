@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfnoisy import errors, randomness
+from tfnoisy.catalogue import noises
 from tfnoisy.noise import class_maps, dividemix_files, flips, instance
 
 
@@ -26,48 +27,112 @@ def given_labels(dataset, spec, seed):
 
     Args:
         dataset: an ImageDataset with known clean labels.
-        spec: a NoiseSpec of any kind but `none` and `openset`.
+        spec: a NoiseSpec.
         seed: the run's seed.
 
     Raises:
-        UserError: if these data cannot have this noise.
+        UserError: if these data cannot have this noise, or if what a plugin
+            returns is not a label for each example.
     """
-    clean, classes = dataset.clean_labels, dataset.num_classes
-    if spec.kind == "human":
-        return _human(dataset, spec)
-    if spec.kind.startswith("dividemix"):
-        return _dividemix(dataset, spec)
-    draws = uniforms(seed, dataset.ids)
-    if spec.kind == "symmetric":
-        return flips.symmetric(clean, classes, spec.rate, draws)
-    if spec.kind == "symmetric_exclusive":
-        return flips.symmetric_exclusive(clean, classes, spec.rate, draws)
-    if spec.kind == "asymmetric":
-        class_map = class_maps.asymmetric(dataset.class_names)
-        return flips.mapped(clean, class_map, spec.rate, draws)
-    if spec.kind == "pairflip":
-        return flips.mapped(clean, class_maps.ring(classes), spec.rate, draws)
-    if spec.kind == "instance":
-        return instance.given_labels(
-            dataset.images, clean, classes, spec.rate, seed, draws
+    entry = noises.NOISE_KINDS[spec.kind]
+    labels = np.asarray(entry.load()(dataset, spec, seed))
+    if (
+        labels.shape != dataset.clean_labels.shape
+        or not np.issubdtype(labels.dtype, np.integer)
+        or (labels < 0).any()
+        or (labels >= dataset.num_classes).any()
+    ):
+        raise errors.UserError(
+            f"noise '{spec}' of {entry.module} should return {len(dataset)} "
+            f"integers in 0..{dataset.num_classes - 1}, not {labels.dtype} "
+            f"{list(labels.shape)}"
         )
+    return labels.astype(np.int64)
+
+
+def without_labels(dataset, spec, seed):
+    """Is what `none` and `openset` have: they leave the labels alone."""
+    del dataset, seed
     raise ValueError(f"{spec} has no label model")
 
 
-def _dividemix(dataset, spec):
+def symmetric(dataset, spec, seed):
+    """See `flips.symmetric`."""
+    return flips.symmetric(
+        dataset.clean_labels,
+        dataset.num_classes,
+        spec.rate,
+        uniforms(seed, dataset.ids),
+    )
+
+
+def symmetric_exclusive(dataset, spec, seed):
+    """See `flips.symmetric_exclusive`."""
+    return flips.symmetric_exclusive(
+        dataset.clean_labels,
+        dataset.num_classes,
+        spec.rate,
+        uniforms(seed, dataset.ids),
+    )
+
+
+def asymmetric(dataset, spec, seed):
+    """See `class_maps.asymmetric` and `flips.mapped`."""
+    return _mapped(
+        dataset, class_maps.asymmetric(dataset.class_names), spec, seed
+    )
+
+
+def pairflip(dataset, spec, seed):
+    """Flips each class to the next one, see `flips.mapped`."""
+    return _mapped(dataset, class_maps.ring(dataset.num_classes), spec, seed)
+
+
+def _mapped(dataset, class_map, spec, seed):
+    return flips.mapped(
+        dataset.clean_labels,
+        class_map,
+        spec.rate,
+        uniforms(seed, dataset.ids),
+    )
+
+
+def instance_dependent(dataset, spec, seed):
+    """See `instance.given_labels`."""
+    return instance.given_labels(
+        dataset.images,
+        dataset.clean_labels,
+        dataset.num_classes,
+        spec.rate,
+        seed,
+        uniforms(seed, dataset.ids),
+    )
+
+
+def dividemix_symmetric(dataset, spec, seed):
+    """See `dividemix_files.symmetric`; the seed changes nothing."""
+    del seed
     clean = dividemix_files.in_published_order(
         dataset.ids, dataset.clean_labels, spec
     )
-    if spec.kind == "dividemix_asym":
-        class_map = class_maps.cifar10_only(dataset.class_names, spec)
-        noisy = dividemix_files.asymmetric(clean, class_map, spec.rate)
-    else:
-        noisy = dividemix_files.symmetric(clean, dataset.num_classes, spec.rate)
-    return noisy[dataset.ids]
+    labels = dividemix_files.symmetric(clean, dataset.num_classes, spec.rate)
+    return labels[dataset.ids]
 
 
-def _human(dataset, spec):
-    """Returns one of the label sets that people gave."""
+def dividemix_asymmetric(dataset, spec, seed):
+    """See `dividemix_files.asymmetric`; the seed changes nothing."""
+    del seed
+    clean = dividemix_files.in_published_order(
+        dataset.ids, dataset.clean_labels, spec
+    )
+    class_map = class_maps.cifar10_only(dataset.class_names, spec)
+    labels = dividemix_files.asymmetric(clean, class_map, spec.rate)
+    return labels[dataset.ids]
+
+
+def human(dataset, spec, seed):
+    """Returns one of the label sets that people gave; no draws are made."""
+    del seed
     known = dataset.human_labels
     if spec.source in known:
         return known[spec.source]

@@ -1,23 +1,9 @@
 """The text of `--noise`: which labels are made wrong, how, and how many."""
 
 import dataclasses
-import difflib
 
-from tfnoisy import errors
-
-# What follows the kind's name: R a rate, SOURCE a name, [...] may be left out.
-FORMS = {
-    "none": "none",
-    "symmetric": "symmetric:R",
-    "symmetric_exclusive": "symmetric_exclusive:R",
-    "asymmetric": "asymmetric:R",
-    "pairflip": "pairflip:R",
-    "instance": "instance:R",
-    "human": "human:SOURCE",
-    "openset": "openset:R[:SOURCE]",
-    "dividemix_sym": "dividemix_sym:R",
-    "dividemix_asym": "dividemix_asym:R",
-}
+from tfnoisy import errors, registry
+from tfnoisy.catalogue import noises
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +11,7 @@ class NoiseSpec:
     """A parsed `--noise`; `str()` gives the canonical text back.
 
     Attributes:
-        kind: a key of `FORMS`.
+        kind: a name in `catalogue.noises`.
         rate: in [0, 1], or None where the kind has none.
         source: the label set of `human`, the other data set of `openset`
             (None: that data set's default), else None.
@@ -60,26 +46,41 @@ def parse(text):
             superfluous part.
     """
     kind, *parts = text.strip().split(":", 2)
-    if kind not in FORMS:
-        near = difflib.get_close_matches(kind, FORMS, n=1)
-        hint = f"did you mean {FORMS[near[0]]}? " if near else ""
-        raise errors.UserError(
-            f"noise '{text}': no kind '{kind}'; {hint}"
-            f"known are {', '.join(FORMS.values())}"
-        )
-    wanted = FORMS[kind].replace("[", "").replace("]", "").split(":")[1:]
-    required = FORMS[kind].split("[")[0].count(":")
+    entry = noises.NOISE_KINDS.get(kind)
+    if entry is None:
+        hint = noises.NOISE_KINDS.hint(kind)
+        raise errors.UserError(f"noise '{text}': no kind '{kind}'{hint}")
+    required, _, optional = entry.parameters.partition("[")
+    required = required.split(":") if required else []
+    wanted = required + optional.strip(":]").split(":") * bool(optional)
     # A source may hold colons of its own, e.g. a folder with its kind.
     if wanted == ["SOURCE"] and parts:
         parts = [":".join(parts)]
-    if not required <= len(parts) <= len(wanted) or "" in parts:
+    if not len(required) <= len(parts) <= len(wanted) or "" in parts:
         raise errors.UserError(
-            f"noise '{text}' is not of the form {FORMS[kind]}"
+            f"noise '{text}' is not of the form {entry.form}"
             + (", R being a rate in [0, 1]" if "R" in wanted else "")
         )
     named = dict(zip(wanted, parts, strict=False))
     rate = _rate(text, named["R"]) if "R" in named else None
     return NoiseSpec(kind, rate, named.get("SOURCE"))
+
+
+def kind_of(text):
+    """Returns the kind in a spec's text, whether it is registered or not."""
+    return text.strip().partition(":")[0]
+
+
+def is_spec(text):
+    """Returns whether a text is one of a kind that may be registered."""
+    kind = kind_of(text)
+    if kind not in noises.NOISE_KINDS:
+        return registry.is_name(kind)
+    try:
+        parse(text)
+    except errors.UserError:
+        return False
+    return True
 
 
 def _rate(text, part):

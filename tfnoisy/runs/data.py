@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from tfnoisy import errors, randomness
-from tfnoisy.augment import keras_view, standard, strong
+from tfnoisy.augment import standard, strong
 from tfnoisy.datasets import dataset as dataset_lib
 from tfnoisy.datasets import load as dataset_load
 from tfnoisy.datasets import pipeline
@@ -174,8 +174,7 @@ def strong_view(name, augmentation, image_shape, mirror):
 
     Args:
         name: `autoaug` or `randaug` (IEG's), `default` (the standard view once
-            more), `keras_randaugment[:N:FACTOR]` (Keras's layer), or any name
-            of `augment.strong`.
+            more), or any name of `augment.strong`.
         augmentation: the standard one.
         image_shape: (H, W, C) of the images.
         mirror: whether a flipped image keeps its class.
@@ -191,12 +190,6 @@ def strong_view(name, augmentation, image_shape, mirror):
                 f"{augmentation.name} has cropped: take another one of the two"
             )
         return augmentation
-    if name.startswith("keras_randaugment"):
-        return keras_view.get(name, augmentation.view_shape)
-    name = {
-        "autoaug": "autoaugment_ieg",
-        "randaug": "randaugment_ieg",
-    }.get(name, name)
     return strong.get(name, augmentation.view_shape, mirror)
 
 

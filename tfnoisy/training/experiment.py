@@ -203,7 +203,7 @@ def _run(experiment, cluster):
     results = None
     if cluster.is_chief:
         results = _results(experiment, method, budget, data, history, memorised)
-        _close(folder, method, data.manifest, results)
+        _close(folder, experiment.method, method, data.manifest, results)
     # None ends before the run has.
     replicas.gathered(strategy, np.int64(0))
     return results
@@ -226,14 +226,22 @@ def _check_alike(strategy, manifest):
         )
 
 
-def _close(folder, method, manifest, results):
-    """Adds what the method found out to the results, and writes them."""
+def _close(folder, name, method, manifest, results):
+    """Adds what the method found out to the results, and writes them.
+
+    Raises:
+        TrainingError: for evidence that cannot be kept; the rest is.
+    """
     results |= method.method_metrics()
-    evidence = method.evidence()
-    if evidence:
-        output_file.write(folder.evidence, run_evidence.to_bytes(evidence))
-        results["detection"] = run_evidence.judge(evidence, manifest)
     results["extended_from"] = folder.extended_from()
+    try:
+        evidence = run_evidence.of(method, name)
+    except errors.TrainingError:
+        folder.write_results(results)
+        raise
+    if evidence is not None:
+        output_file.write(folder.evidence, evidence.to_bytes())
+        results["detection"] = run_evidence.judge(evidence, manifest)
     folder.write_results(results)
 
 

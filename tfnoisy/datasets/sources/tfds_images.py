@@ -16,13 +16,11 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from tfnoisy import errors
+from tfnoisy.catalogue import datasets
 from tfnoisy.datasets import arrays, dataset, splits
 from tfnoisy.datasets.images import records as image_records
 from tfnoisy.datasets.images import streamed
 from tfnoisy.datasets.sources import tfds_labels
-
-# What this toolkit reads itself.
-_OWN_NAMES = ["clothing1m", "digits", "folder", "webvision"]
 
 # A mirrored digit or letter is no digit or letter.
 _NOT_MIRRORED = {
@@ -143,7 +141,7 @@ def _builder(name, data_dir):
     except tfds.core.DatasetNotFoundError:
         names = tfds.list_builders(with_community_datasets=False)
         (nearest,) = difflib.get_close_matches(
-            name, [*_OWN_NAMES, *names], n=1, cutoff=0
+            name, [*datasets.DATASETS.names(), *names], n=1, cutoff=0
         )
         raise errors.UserError(
             f"no data set is called {name!r}; did you mean {nearest}?"

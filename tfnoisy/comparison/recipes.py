@@ -1,0 +1,85 @@
+"""What is a method's own in a comparison: words of its trainer's command line.
+
+Each function takes a `protocol.Protocol` and returns a list of words, see
+`catalogue.methods`.
+"""
+
+from tfnoisy.noise import spec as noise_spec
+
+
+def one_network(protocol):
+    """The schedule of flags/quickstart.flags and memorising_slice.flags."""
+    rate = ["--learning_rate=0.05"] if protocol.is_digits else []
+    return [*rate, "--learning_rate_decay_factor=0.1", "--lr_drops=0.5,0.75"]
+
+
+def mixup(protocol):
+    """Plain mixup with alpha = 2, as MentorMix has it here."""
+    return [*one_network(protocol), "--mixup_alpha=2"]
+
+
+def _mentor(protocol):
+    """The percentile of the losses below which labels are right."""
+    noise = noise_spec.parse(protocol.noise)
+    rate = 0.0 if noise.kind == "none" else noise.rate
+    # Human labels have no rate in their name: the trainers' default then.
+    percentile = [] if rate is None else [f"--loss_p_percentile={1 - rate:g}"]
+    return [*one_network(protocol), *percentile]
+
+
+def mentornet(protocol):
+    """MentorNet PD with the burn-in of MentorNet DD."""
+    return [
+        *_mentor(protocol),
+        # Without the default's last part, which trains on nothing at all.
+        "--example_dropout_rates=0.5,17,0.05,83",
+        # As MentorNet DD is trained: of few images whole classes would be
+        # given up before anything is learnt.
+        "--burn_in_epoch=18",
+    ]
+
+
+def mentormix(protocol):
+    """MentorMix with one weighting, as published for 40 % noise and less."""
+    return [*_mentor(protocol), "--mixup_alpha=2", "--nosecond_reweight"]
+
+
+def _trusting(method):
+    # One cycle: the original's restarts end at steps of their own.
+    return [f"--method={method}", "--lr_schedule=cosine_one"]
+
+
+def ieg(_):
+    """IEG with one cosine cycle."""
+    return _trusting("ieg")
+
+
+def l2r(_):
+    """L2R with one cosine cycle."""
+    return _trusting("l2r")
+
+
+def _drop(protocol):
+    """The pair's one drop, at the share of the epochs of its trainer's own."""
+    share = 3 / 4 if protocol.is_digits else 1 / 2
+    return f"--lr_drop_epoch={int(share * protocol.num_epochs)}"
+
+
+def dividemix(protocol):
+    """DivideMix with its trainer's warm-up, but of few epochs only a part.
+
+    How soon plain training begins to memorise does not depend on how long it
+    might go on.
+    """
+    epochs = 10
+    if protocol.is_digits:
+        epochs = 8
+    elif protocol.dataset_name.startswith("cifar100"):
+        epochs = 30
+    epochs = min(epochs, max(1, protocol.num_epochs // 5))
+    return [f"--warm_up={epochs}", _drop(protocol)]
+
+
+def bkd(protocol):
+    """BKD on all images: its default holds out a tenth."""
+    return ["--holdout=0", _drop(protocol)]
