@@ -82,8 +82,9 @@ def test_an_unknown_method_is_the_users_mistake(tmp_path, run_script):
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
-        "compare.py: --methods=mixmup: there are baseline, mixup, mentornet, "
-        "mentormix, ieg, l2r, dividemix, bkd\n"
+        "compare.py: no method 'mixmup'; did you mean mixup? (there are "
+        "baseline, mixup, mentornet, mentormix, ieg, l2r, dividemix, bkd; "
+        "--plugin=MODULE adds more)\n"
     )
     assert not path.exists()
 
