@@ -47,7 +47,6 @@ def _networks(room, least_side, *names, **facts):
     ]
 
 
-# Sorted as `nets.registry.names` has them.
 NETWORKS = registry.Registry(
     "network",
     Network,
@@ -62,13 +61,13 @@ NETWORKS = registry.Registry(
             for depth in (20, 32, 56)
         ),
         *_networks("slim_cifarnet", 4, "inception"),
+        *_networks("applications", 32, "keras_resnet50", takes_pretrained=True),
         *_networks(
             "applications",
             75,
             "keras_inception_resnet_v2",
             takes_pretrained=True,
         ),
-        *_networks("applications", 32, "keras_resnet50", takes_pretrained=True),
         *_networks("preact_resnet", 8, "preact_resnet18"),
         *_networks("wide_preact_resnet", 4, "resnet101"),
         *_networks("resnet29", 4, "resnet29"),
