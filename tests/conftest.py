@@ -1,6 +1,9 @@
 """What every test can count on: two logical CPUs, for replicas."""
 
+import json
 import signal
+import subprocess
+import sys
 
 from tfnoisy.cli import tensorflow_start
 
@@ -23,6 +26,38 @@ def two_replicas():
     taken for those of the first.
     """
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+# A script defines its flags for a whole process, and TensorFlow is not needed
+# for that: a process is forked off for each.
+_LIST_FLAGS = """
+import importlib, json, os, pathlib
+from absl import flags
+import tfnoisy.bin
+
+for path in sorted(pathlib.Path(tfnoisy.bin.__file__).parent.glob("*.py")):
+    if path.stem.startswith("_") or os.fork():
+        continue
+    importlib.import_module(f"tfnoisy.bin.{path.stem}")
+    print(json.dumps([path.name, list(flags.FLAGS)]), flush=True)
+    os._exit(0)
+while True:
+    try:
+        os.wait()
+    except ChildProcessError:
+        break
+"""
+
+
+@pytest.fixture(scope="session")
+def script_flags():
+    """Returns {script: the names of its flags, a set}, as `--help` has them."""
+    done = subprocess.run(
+        [sys.executable, "-c", _LIST_FLAGS], capture_output=True, text=True
+    )
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    lines = map(json.loads, done.stdout.splitlines())
+    return {script: set(names) for script, names in lines}
 
 
 # A suite that was started in the background has Ctrl-C ignored, and so would
