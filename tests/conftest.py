@@ -36,16 +36,14 @@ from absl import flags
 import tfnoisy.bin
 
 for path in sorted(pathlib.Path(tfnoisy.bin.__file__).parent.glob("*.py")):
-    if path.stem.startswith("_") or os.fork():
+    if path.stem.startswith("_"):
+        continue
+    if os.fork():
+        os.wait()
         continue
     importlib.import_module(f"tfnoisy.bin.{path.stem}")
     print(json.dumps([path.name, list(flags.FLAGS)]), flush=True)
     os._exit(0)
-while True:
-    try:
-        os.wait()
-    except ChildProcessError:
-        break
 """
 
 
