@@ -88,7 +88,7 @@ def dividemix_after_ramp_up():
         pair.Pair(network(1), network(5)), num_ids=NUM_IDS, batch_size=SIZE
     )
     # Of which the ramp looks at the epochs gone by, of all replicas.
-    method.turn.assign(2 * 40)
+    method.stage_index.assign(2 * 40)
     method.num_labelled.assign(100)
     return method
 

@@ -273,7 +273,7 @@ def spied(golden, **kwargs):
         tiny_pair(), mixings=mixings, num_ids=1, batch_size=4, **kwargs
     )
     method.compile(optimizer.TF1Momentum(0.02, 0.9))
-    method.turn.assign(2 * 14)
+    method.stage_index.assign(2 * 14)
     method.num_labelled.assign(11)
     return method
 

@@ -10,47 +10,9 @@ import tensorflow as tf
 from tfnoisy import errors
 from tfnoisy.augment import standard
 from tfnoisy.datasets import dataset, pipeline
-from tfnoisy.methods.dividemix import dividemix, epochs, mixture
+from tfnoisy.methods.dividemix import dividemix, mixture
 from tfnoisy.nets import layers, pair
 from tfnoisy.training import optimizer
-
-# Division.
-
-
-def test_labelled_is_strictly_above_the_threshold():
-    w = np.float32([0.5, 0.9, 0.2, -1, 0.6, 0.0])
-    labelled, unlabelled = epochs.co_divide(w, 0.5, 2)
-    np.testing.assert_array_equal(labelled, [1, 4])
-    np.testing.assert_array_equal(unlabelled, [0, 2, 5])
-    fewer, _ = epochs.co_divide(w, 0.6, 2)
-    assert set(fewer) <= set(labelled)
-
-
-def test_the_likeliest_are_labelled_where_none_is_above():
-    w = np.float32([0.1, 0.3, -1, 0.3, 0.4, 0.3])
-    labelled, unlabelled = epochs.co_divide(w, 0.5, 3)
-    np.testing.assert_array_equal(labelled, [1, 3, 4])
-    np.testing.assert_array_equal(unlabelled, [0, 5])
-    labelled, unlabelled = epochs.co_divide(w, 0.5, 100)
-    np.testing.assert_array_equal(labelled, [0, 1, 3, 4, 5])
-    assert len(unlabelled) == 0
-
-
-@pytest.mark.parametrize("num_rows", [1, 7, 20, 50, 200])
-def test_balanced_rows_are_the_originals(num_rows):
-    rng = np.random.default_rng(0)
-    labels = rng.choice(4, 100, p=[0.6, 0.25, 0.1, 0.05])
-    order = rng.permutation(100)
-    taken, counts = [], np.zeros(4)
-    for row in order:
-        if counts[labels[row]] < num_rows / 4 and len(taken) < num_rows:
-            taken.append(row)
-            counts[labels[row]] += 1
-    found = epochs.class_balanced_rows(labels, num_rows, 4, order)
-    np.testing.assert_array_equal(found, sorted(taken))
-
-
-# Epochs.
 
 
 def network(seed):
@@ -181,7 +143,7 @@ def test_the_order_of_epochs():
     first, second = stages[4].first_step, stages[6].first_step
     assert method.asked == [(0, first), (1, first), (0, second), (1, second)]
     assert method.stage(stages[-1].last_step, data, 10**6) is None
-    assert int(method.turn) == 7
+    assert int(method.stage_index) == 7
     # An epoch is as long as the other network's labelled part.
     w = method.clean_probability.numpy()
     for k in (0, 1):
@@ -364,7 +326,7 @@ def test_a_fall_back_warns_once(losses, p_threshold, message, num_labelled):
     assert int(method.num_labelled) == num_labelled
     # Training goes on to the end.
     _, logs = run(method, data)
-    assert int(method.turn) == 1
+    assert int(method.stage_index) == 1
     assert all(np.isfinite(float(log["loss"])) for log in logs)
     assert (float(logs[0]["unlabelled_loss"]) == 0.0) == (num_labelled == COUNT)
 
@@ -468,7 +430,7 @@ def test_class_balanced_samples():
     # Network 1 trains on the sample of network 2.
     stage = method.stage(int(method.step), data, 10**6)
     batch = collected(stage.batches(0, None), 1)[0]
-    k = int(method.turn) % 2
+    k = int(method.stage_index) % 2
     assert set(batch["labelled"]["ids"]) <= set(samples[1 - k])
     assert set(batch["unlabelled"]["ids"]) <= set(samples[1 - k])
     np.testing.assert_array_equal(
@@ -493,7 +455,7 @@ def test_each_epoch_divides_new_samples_for_the_other_network():
     label_of = dict(zip(data.dataset.ids, data.dataset.given_labels))
     samples = []
     for stage in stages_of(method, data):
-        epoch, k = divmod(int(method.turn), 2)
+        epoch, k = divmod(int(method.stage_index), 2)
         if epoch == 0:
             # Batches of twice 5, of 4 times that many images: 8 a class.
             assert stage.last_step - stage.first_step == 4
