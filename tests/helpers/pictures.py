@@ -1,5 +1,6 @@
 """Pictures, files of them, and draws, for tests of several folders."""
 
+import base64
 import io
 import struct
 import zlib
@@ -51,6 +52,11 @@ def black_png(width, height):
         + chunk(b"IDAT", rows)
         + chunk(b"IEND", b"")
     )
+
+
+def base64_of(contents):
+    """A file as TensorFlow Serving's JSON has it."""
+    return {"b64": base64.b64encode(contents).decode()}
 
 
 def save_image(path, value, size=(12, 10)):

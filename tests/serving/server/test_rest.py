@@ -4,7 +4,6 @@ What is no HTTP is in test_http_server.py, what a tensor takes in
 test_json_tensors.py.
 """
 
-import base64
 import concurrent.futures
 import gzip
 import http.client
@@ -228,9 +227,7 @@ def test_a_bomb_is_refused_in_milliseconds(connection):
     files = [pictures.black_png(8, 8), pictures.black_png(20_000, 20_000)]
     request = {
         "signature_name": "serving_bytes",
-        "instances": [
-            {"b64": base64.b64encode(file).decode()} for file in files
-        ],
+        "instances": [pictures.base64_of(file) for file in files],
     }
     start = time.perf_counter()
     status, answer = ask(connection, "POST", PREDICT, request)

@@ -52,6 +52,7 @@ class LocalServer:
         model_name=None,
         limits=None,
         poll_seconds=1.0,
+        tell=None,
     ):
         """Loads a model and begins to answer.
 
@@ -62,13 +63,15 @@ class LocalServer:
             model_name: in place of the folder's name.
             limits: a `Limits`.
             poll_seconds: between two looks for a newer version.
+            tell: a function of a line, called when the version changes and
+                when one cannot be loaded.
 
         Raises:
             UserError: if there is no such model, or a port is taken.
         """
         limits = limits or Limits()
         self.model = served_model.ServedModel(
-            model_dir, model_name, limits.batch_size, poll_seconds
+            model_dir, model_name, limits.batch_size, poll_seconds, tell
         )
         self._grpc = _grpc_server(limits)
         grpc_service.add_to(self._grpc, self.model)

@@ -113,7 +113,12 @@ class ServedModel:
     """
 
     def __init__(
-        self, model_dir, name=None, max_batch_size=1024, poll_seconds=1.0
+        self,
+        model_dir,
+        name=None,
+        max_batch_size=1024,
+        poll_seconds=1.0,
+        tell=None,
     ):
         """Loads the newest version that can be loaded, and looks for more.
 
@@ -124,19 +129,25 @@ class ServedModel:
             name: of the model, in place of the folder's.
             max_batch_size: the most rows in a request.
             poll_seconds: between two looks at the folder.
+            tell: a function of a line, called when the version changes and
+                when one cannot be loaded.
 
         Raises:
             UserError: see `local_model.load_newest`.
         """
         self._model_dir = pathlib.Path(model_dir).expanduser().absolute()
         self._max_batch_size = max_batch_size
-        number, path, session, self.skipped = local_model.load_newest(
+        self._tell = tell or (lambda line: None)
+        number, path, session, skipped = local_model.load_newest(
             self._model_dir
         )
+        for line in skipped:
+            self._tell(line)
         self.name = (
             name or (path.parent if path.name.isdecimal() else path).name
         )
         self._lock = threading.Lock()
+        self._requests = 0
         self._current = Version(number, path, session, max_batch_size)
         # {version: (state, why it could not be loaded)}
         self._states = {number: (_STATE.AVAILABLE, "")}
@@ -188,11 +199,13 @@ class ServedModel:
             self._check(name, version, [self.version])
             served = self._current
             served.requests += 1
+            self._requests += 1
         try:
             yield served
         finally:
             with self._lock:
                 served.requests -= 1
+                self._requests -= 1
                 self._free_if_unused(served)
 
     def _check(self, name, version, versions):
@@ -268,7 +281,7 @@ class ServedModel:
     def is_busy(self):
         """Returns whether a request is being answered."""
         with self._lock:
-            return self._current.requests > 0
+            return self._requests > 0
 
     def _watch(self, seconds):
         while not self._closing.wait(seconds):
@@ -295,14 +308,18 @@ class ServedModel:
         try:
             session = c_loader.Session(path)
         except errors.UserError as error:
+            message = client.one_line(error)
+            if path not in self._failed:
+                self._tell(message)
             self._failed[path] = files
-            self._set_state(number, _STATE.END, client.one_line(error))
+            self._set_state(number, _STATE.END, message)
             return False
         new = Version(number, path, session, self._max_batch_size)
         with self._lock:
             old, self._current = self._current, new
             self._states[number] = _STATE.AVAILABLE, ""
             self._retire(old)
+        self._tell(f"version {number} answers in place of {old.number}")
         return True
 
     def _set_state(self, number, state, message=""):
