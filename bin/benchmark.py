@@ -9,6 +9,7 @@ if __name__ == "__main__":
     import _check_installed  # noqa: F401
 
 import json
+import pathlib
 
 from absl import flags
 from etils import epy
@@ -21,6 +22,7 @@ with epy.lazy_imports():
     from tfnoisy.benchmarks import input as input_suite
     from tfnoisy.benchmarks import scaling as scaling_suite
     from tfnoisy.benchmarks import serving as benchmark_serving
+    from tfnoisy.benchmarks import start as start_suite
     from tfnoisy.benchmarks import step as step_suite
     from tfnoisy.benchmarks import streaming as streaming_suite
 
@@ -28,16 +30,26 @@ with flag_groups.group("What to measure"):
     flags.DEFINE_enum(
         "suite",
         "step",
-        ["step", "input", "streaming", "bookkeeping", "scaling", "serving"],
+        [
+            "step",
+            "input",
+            "streaming",
+            "bookkeeping",
+            "scaling",
+            "serving",
+            "start",
+        ],
         "step: a training step of a method beside the passes it cannot avoid. "
         "input: augmented views. streaming: reading images from disk. "
         "bookkeeping: what is remembered of the examples. scaling: a step on "
-        "several replicas. serving: an exported model.",
+        "several replicas. serving: an exported model. start: from the command "
+        "to --help, and to the first training step.",
     )
     flags.DEFINE_integer(
         "repeats",
         None,
-        "Repetitions; if not given 20 for step and scaling, 100 for serving.",
+        "Repetitions; if not given 20 for step and scaling, 100 for serving, 3 "
+        "for start.",
         1,
     )
     flags.DEFINE_integer(
@@ -103,6 +115,10 @@ def main(_):
                 method, FLAGS.studentnet, FLAGS.batch_size, FLAGS.repeats or 20
             ):
                 print(json.dumps({"suite": "scaling", **result}), flush=True)
+    elif FLAGS.suite == "start":
+        folder = pathlib.Path(__file__).resolve().parent
+        for result in start_suite.start_suite(folder, FLAGS.repeats or 3):
+            print(json.dumps({"suite": "start", **result}), flush=True)
     elif FLAGS.suite == "serving":
         for result in benchmark_serving.serving_suite(
             FLAGS.model_dir,

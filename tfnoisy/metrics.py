@@ -5,7 +5,10 @@ Precision, recall and F1 of the flagged labels are those of BKD's
 """
 
 import numpy as np
-from sklearn import metrics
+from etils import epy
+
+with epy.lazy_imports():
+    from sklearn import metrics
 
 
 def detection_scores(is_label_issue, is_wrong):

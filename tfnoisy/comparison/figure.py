@@ -2,11 +2,14 @@
 
 import io
 
-import matplotlib.backends.backend_agg
-import matplotlib.figure
 import numpy as np
+from etils import epy
 
 from tfnoisy import errors, output_file
+
+with epy.lazy_imports():
+    from matplotlib import figure as mpl_figure
+    from matplotlib.backends import backend_agg
 
 
 def plot(summaries, path, title=""):
@@ -26,12 +29,12 @@ def plot(summaries, path, title=""):
     """
     if not summaries:
         raise errors.UserError("no method to draw")
-    figure = matplotlib.figure.Figure(
+    figure = mpl_figure.Figure(
         figsize=(7.2, 1.6 + 0.42 * len(summaries)),
         dpi=110,
         layout="constrained",
     )
-    canvas = matplotlib.backends.backend_agg.FigureCanvasAgg(figure)
+    canvas = backend_agg.FigureCanvasAgg(figure)
     axis = figure.subplots()
     for place, summary in enumerate(summaries):
         _draw(axis, place, summary)

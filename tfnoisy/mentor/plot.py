@@ -9,12 +9,15 @@ shows the same panels one after the other.
 import math
 import pathlib
 
-import matplotlib.backends.backend_agg
-import matplotlib.figure
 import numpy as np
+from etils import epy
 from PIL import Image
 
 from tfnoisy import errors
+
+with epy.lazy_imports():
+    from matplotlib import figure as mpl_figure
+    from matplotlib.backends import backend_agg
 
 SECONDS_PER_FRAME = 0.5
 _COLUMNS = 4
@@ -101,12 +104,12 @@ def _draw(maps, epochs, columns):
     rows = math.ceil(len(maps) / columns)
     # A panel of its own (a frame of the GIF) is drawn larger.
     side = 4.0 if len(maps) == 1 else 2.6
-    figure = matplotlib.figure.Figure(
+    figure = mpl_figure.Figure(
         figsize=(side * columns + 0.8, side * rows + 0.4),
         dpi=110,
         layout="constrained",
     )
-    canvas = matplotlib.backends.backend_agg.FigureCanvasAgg(figure)
+    canvas = backend_agg.FigureCanvasAgg(figure)
     axes = figure.subplots(
         rows, columns, sharex=True, sharey=True, squeeze=False
     )

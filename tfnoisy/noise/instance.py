@@ -20,9 +20,12 @@ cannot move a label.
 
 import numpy as np
 import tensorflow as tf
-from scipy import stats
+from etils import epy
 
 from tfnoisy import randomness
+
+with epy.lazy_imports():
+    from scipy import stats
 
 FLIP_RATE_STD = 0.1
 # Of a thousand small images, or as many large ones as take no more.

@@ -54,3 +54,11 @@ def test_unknown_split():
         errors.UserError, match=r"no split 'val'.*train and tes"
     ):
         digits.read("val")
+
+
+def test_they_are_scikit_learns():
+    published = sklearn_datasets.load_digits()
+    images, labels = digits._published()
+    np.testing.assert_array_equal(images, published.images)
+    np.testing.assert_array_equal(labels, published.target)
+    np.testing.assert_array_equal(published.target_names, range(10))

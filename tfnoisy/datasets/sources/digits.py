@@ -6,8 +6,10 @@ one by a rule: of each class, in the published order, 36 evenly spaced images
 are the test set.  That gives 1,437 training and 360 test images.
 """
 
+import importlib.util
+import pathlib
+
 import numpy as np
-from sklearn import datasets as sklearn_datasets
 
 from tfnoisy import errors
 from tfnoisy.datasets import arrays, dataset, splits
@@ -34,22 +36,34 @@ def read(split, image_size=None):
         raise errors.UserError(
             f"digits has no split {name!r}; it has train and test"
         )
-    bunch = sklearn_datasets.load_digits()
-    in_test = _test_mask(bunch.target)
+    images, labels = _published()
+    in_test = _test_mask(labels)
     (published,) = np.nonzero(in_test if name == "test" else ~in_test)
     start, stop = splits.bounds(split, len(published))
     rows = published[start:stop]
-    pixels = np.round(bunch.images[rows] * (255 / 16)).astype(np.uint8)
-    labels = bunch.target[rows].astype(np.int64)
+    pixels = np.round(images[rows] * (255 / 16)).astype(np.uint8)
+    labels = labels[rows]
     return dataset.ImageDataset(
         name="digits",
         images=np.asarray(arrays.resize(pixels[..., np.newaxis], image_size)),
         given_labels=labels,
         clean_labels=labels.copy(),
         ids=np.arange(start, stop),
-        class_names=tuple(str(name) for name in bunch.target_names),
+        class_names=tuple(str(digit) for digit in range(10)),
         mirror=False,
     )
+
+
+def _published():
+    """Returns images [1797, 8, 8], 0..16, and labels int64 [1797].
+
+    As `sklearn.datasets.load_digits` does, without a second of importing
+    scikit-learn: each row of its file is an image's pixels and its label.
+    """
+    package = importlib.util.find_spec("sklearn").submodule_search_locations[0]
+    file = pathlib.Path(package) / "datasets" / "data" / "digits.csv.gz"
+    rows = np.loadtxt(file, delimiter=",")
+    return rows[:, :-1].reshape(-1, 8, 8), rows[:, -1].astype(np.int64)
 
 
 def _test_mask(labels):

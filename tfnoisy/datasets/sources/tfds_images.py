@@ -13,7 +13,7 @@ import urllib.request
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_datasets as tfds
+from etils import epy
 
 from tfnoisy import errors
 from tfnoisy.catalogue import datasets
@@ -21,6 +21,9 @@ from tfnoisy.datasets import arrays, dataset, splits
 from tfnoisy.datasets.images import records as image_records
 from tfnoisy.datasets.images import streamed
 from tfnoisy.datasets.sources import tfds_labels
+
+with epy.lazy_imports():
+    import tensorflow_datasets as tfds
 
 # A mirrored digit or letter is no digit or letter.
 _NOT_MIRRORED = {

@@ -3,12 +3,15 @@
 import io
 import pathlib
 
-import matplotlib.backends.backend_agg
-import matplotlib.figure
-import matplotlib.ticker
 import numpy as np
+from etils import epy
 
 from tfnoisy import errors, output_file
+
+with epy.lazy_imports():
+    from matplotlib import figure as mpl_figure
+    from matplotlib import ticker
+    from matplotlib.backends import backend_agg
 
 # A panel of its own for the peak if the curve goes on for so much longer.
 _ZOOM = 4
@@ -48,10 +51,10 @@ def plot(confidences, path, tipping_epoch=None, judged_epoch=None, *, every=1):
     if marked is not None and _ZOOM * (marked + 6) < len(m):
         # Whether the peak is one or just noise shows on a scale of its own.
         ends.insert(0, 2 * (marked + 6))
-    figure = matplotlib.figure.Figure(
+    figure = mpl_figure.Figure(
         figsize=(6.4 * len(ends), 3.6), dpi=110, layout="constrained"
     )
-    canvas = matplotlib.backends.backend_agg.FigureCanvasAgg(figure)
+    canvas = backend_agg.FigureCanvasAgg(figure)
     for axis, end in zip(figure.subplots(1, len(ends), squeeze=False)[0], ends):
         _draw(axis, m[:end], tipping_epoch, marked, every)
     picture = io.BytesIO()
@@ -64,7 +67,7 @@ def _draw(axis, m, tipping_epoch, marked, every):
     axis.plot(m, color="tab:blue", marker="." if len(m) <= 60 else None)
     axis.set_xlabel("epoch" if every == 1 else f"epoch of {every} passes")
     axis.set_ylabel("student's mean confidence, m")
-    axis.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
+    axis.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
     # Room for a curve of a single epoch.
     axis.set_xlim(-0.5, max(len(m) - 0.5, 1))
     axis.grid(alpha=0.3)

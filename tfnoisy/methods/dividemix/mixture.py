@@ -11,7 +11,10 @@ in the original.
 import warnings
 
 import numpy as np
-from sklearn import exceptions, mixture
+from etils import epy
+
+with epy.lazy_imports():
+    from sklearn import exceptions, mixture
 
 
 def normalise_losses(losses):
