@@ -30,16 +30,16 @@ class Mixture:
 
     @classmethod
     def of(cls, fitted):
-        """Returns the mixture that scikit-learn fitted to [N, 1] losses.
+        """Returns the mixture that DivideMix's code fitted to losses.
 
         Args:
-            fitted: a `sklearn.mixture.GaussianMixture` of two components.
+            fitted: a `methods.dividemix.mixture.Mixture`.
         """
-        order = np.argsort(fitted.means_[:, 0])
+        order = np.argsort(fitted.means)
         return cls(
-            means=fitted.means_[order, 0],
-            variances=fitted.covariances_[order, 0, 0],
-            weights=fitted.weights_[order],
+            means=fitted.means[order],
+            variances=fitted.variances[order],
+            weights=fitted.weights[order],
         )
 
     def densities(self, scaled_losses):

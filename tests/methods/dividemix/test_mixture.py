@@ -2,19 +2,10 @@ import warnings
 
 import numpy as np
 import pytest
+from sklearn import exceptions
 from sklearn import mixture as sklearn_mixture
 
 from tfnoisy.methods.dividemix import mixture
-
-
-def known(weights, means, variances):
-    """A mixture that was fitted by hand."""
-    fitted = sklearn_mixture.GaussianMixture(2)
-    fitted.weights_ = np.array(weights)
-    fitted.means_ = np.reshape(means, [2, 1])
-    fitted.covariances_ = np.reshape(variances, [2, 1, 1])
-    fitted.precisions_cholesky_ = 1 / np.sqrt(fitted.covariances_)
-    return fitted
 
 
 @pytest.mark.parametrize(
@@ -30,8 +21,10 @@ def known(weights, means, variances):
 )
 def test_posteriors_by_hand(weights, means, variances, x, expected):
     for order in (slice(None), slice(None, None, -1)):
-        fitted = known(weights[order], means[order], variances[order])
-        w = mixture.low_mean_posterior(fitted, [x, x])
+        fitted = mixture.Mixture(
+            *(np.array(values[order]) for values in (weights, means, variances))
+        )
+        w = fitted.low_mean_posterior([x, x])
         np.testing.assert_allclose(w, [expected] * 2, rtol=6e-3, atol=1e-6)
 
 
@@ -95,24 +88,68 @@ def test_fits(
 ):
     losses = mixture.normalise_losses(LOSSES[name])
     fitted = mixture.fit(losses, seed, reg_covar)
-    order = fitted.means_[:, 0].argsort()
+    order = fitted.means.argsort()
     # Where the heaps overlap, k-means may begin a little beside the optimum.
     far = 1e-3 if name == "overlapping" else 6e-5
-    np.testing.assert_allclose(fitted.means_[order, 0], means, atol=far)
-    found = fitted.covariances_[order, 0, 0]
+    np.testing.assert_allclose(fitted.means[order], means, atol=far)
+    found = fitted.variances[order]
     np.testing.assert_allclose(found, variances, rtol=20 * far)
     if weight is not None:
-        assert fitted.weights_[order[0]] == pytest.approx(weight, abs=2e-5)
+        assert fitted.weights[order[0]] == pytest.approx(weight, abs=2e-5)
     w = mixture.clean_probability(losses, seed, reg_covar)
     assert w.dtype == np.float32
     assert abs(np.sum(w > 0.5) - clean) <= tolerance
     assert np.sum(w > 0.6) <= np.sum(w > 0.5)
 
 
+def scikit_learns(losses, seed, reg_covar):
+    """The fit as the original code makes it."""
+    fitted = sklearn_mixture.GaussianMixture(
+        2, max_iter=10, tol=1e-2, reg_covar=reg_covar, random_state=seed
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", exceptions.ConvergenceWarning)
+        return fitted.fit(losses[:, np.newaxis])
+
+
+MORE_LOSSES = {
+    **LOSSES,
+    "skewed": np.random.default_rng(0).exponential(1.0, 20_000),
+    "uniform": np.random.default_rng(1).random(500),
+    "not_converging": np.concatenate(
+        [0.5 * ramp(1000) ** 40, 1 - ramp(1000) ** 40]
+    ),
+    "three": np.array([0.0, 0.1, 1.0]),
+}
+
+
+@pytest.mark.parametrize("reg_covar", [5e-4, 1e-3, 1e-6])
+@pytest.mark.parametrize("name", MORE_LOSSES)
+def test_the_fit_is_scikit_learns(name, reg_covar):
+    losses = mixture.normalise_losses(MORE_LOSSES[name])
+    for seed in range(3):
+        fitted = mixture.fit(losses, seed, reg_covar)
+        expected = scikit_learns(losses, seed, reg_covar)
+        assert fitted.iterations == expected.n_iter_
+        assert fitted.converged == expected.converged_
+        for found, wanted in (
+            (fitted.weights, expected.weights_),
+            (fitted.means, expected.means_[:, 0]),
+            (fitted.variances, expected.covariances_[:, 0, 0]),
+            (
+                fitted.low_mean_posterior(losses),
+                expected.predict_proba(losses[:, np.newaxis])[
+                    :, expected.means_.argmin()
+                ],
+            ),
+        ):
+            np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-9)
+
+
 def test_the_first_fit_in_detail():
     losses = mixture.normalise_losses(LOSSES["apart"])
     fitted = mixture.fit(losses, 0)
-    assert fitted.n_iter_ == 2
+    assert fitted.iterations == 2
     w = mixture.clean_probability(losses, 0)
     assert w.sum(dtype=float) == pytest.approx(799.749, abs=1e-3)
     assert w[0] == pytest.approx(0.999957, abs=1e-6)
@@ -127,8 +164,8 @@ def test_ten_iterations_are_no_reason_to_warn():
         warnings.simplefilter("error")
         losses = np.concatenate([0.5 * ramp(1000) ** 40, 1 - ramp(1000) ** 40])
         fitted = mixture.fit(mixture.normalise_losses(losses), 0, 1e-6)
-    assert not fitted.converged_
-    assert fitted.n_iter_ == 10
+    assert not fitted.converged
+    assert fitted.iterations == 10
 
 
 def test_normalised_losses():
