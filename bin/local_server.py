@@ -114,6 +114,8 @@ def main(_):
             _tell,
         )
     model = server.model
+    for line in model.skipped:
+        _tell(line)
     print(
         f"{model.name}, version {model.version}: gRPC at "
         f"{server.grpc_address}, REST at http://{server.rest_address}"

@@ -68,6 +68,7 @@ def test_it_ends_whatever_clients_do_and_answers_what_it_began(
     """A new version comes, too, and one that is none."""
     shutil.copytree(template, tmp_path / "digits/1")
     (tmp_path / "digits/2").mkdir()
+    (tmp_path / "digits/2/saved_model.pb").write_text("no graph")
     with (
         serving(tmp_path / "digits") as process,
         contextlib.ExitStack() as all_,
@@ -109,7 +110,11 @@ def test_it_ends_whatever_clients_do_and_answers_what_it_began(
         assert time.monotonic() - start < 8
         stop.set()
         assert process.returncode == 130
-        assert process.stderr.read().splitlines() == [
+        damaged, *others = process.stderr.read().splitlines()
+        assert damaged.startswith(
+            f"local_server.py: cannot load {tmp_path}/digits/2: "
+        )
+        assert others == [
             "local_server.py: version 3 answers in place of 1",
             "local_server.py: interrupted",
         ]

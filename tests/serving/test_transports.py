@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tfnoisy import errors, http_server
+from tfnoisy import errors
 from tfnoisy.datasets import load
+from tfnoisy.http import server as http_server
 from tfnoisy.serving.client import client, grpc_client, rest_client
 from tfnoisy.serving.loader import local_model, messages
 from tfnoisy.serving.server import rest

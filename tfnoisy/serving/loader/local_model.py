@@ -50,7 +50,8 @@ def load_newest(model_dir):
         model_dir: see `candidates`.
 
     Returns:
-        (version, path, `c_loader.Session`, [why a newer one was skipped]).
+        (version, path, `c_loader.Session`, [(version, path, why not) of each
+        newer one that cannot be loaded]).
 
     Raises:
         UserError: if there is none; of several it speaks of the newest.
@@ -60,8 +61,8 @@ def load_newest(model_dir):
         try:
             return number, path, c_loader.Session(path), skipped
         except errors.UserError as error:
-            skipped.append(client.one_line(error))
-    raise errors.UserError(skipped[0])
+            skipped.append((number, path, client.one_line(error)))
+    raise errors.UserError(skipped[0][-1])
 
 
 class LocalModel:
@@ -75,7 +76,8 @@ class LocalModel:
 
     def __init__(self, model_dir):
         """Loads a version; for the argument and errors see `load_newest`."""
-        _, path, self.session, self.skipped = load_newest(model_dir)
+        _, path, self.session, skipped = load_newest(model_dir)
+        self.skipped = [message for *_, message in skipped]
         self.place = str(path)
 
     def signatures(self):

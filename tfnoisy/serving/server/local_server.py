@@ -11,7 +11,8 @@ import dataclasses
 
 import grpc
 
-from tfnoisy import errors, http_server
+from tfnoisy import errors
+from tfnoisy.http import server as http_server
 from tfnoisy.serving.server import grpc_service, rest, served_model
 
 # Calls that are answered or wait; more are refused.
@@ -63,8 +64,8 @@ class LocalServer:
             model_name: in place of the folder's name.
             limits: a `Limits`.
             poll_seconds: between two looks for a newer version.
-            tell: a function of a line, called when the version changes and
-                when one cannot be loaded.
+            tell: a function of a line, called when the version changes, and
+                when a new one cannot be loaded.
 
         Raises:
             UserError: if there is no such model, or a port is taken.

@@ -7,15 +7,13 @@ half-written) changes nothing, and is tried again when its files change.
 """
 
 import contextlib
-import io
 import pathlib
 import threading
 
 from tfnoisy import errors
-from tfnoisy.datasets.images import headers
 from tfnoisy.serving.client import client
-from tfnoisy.serving.loader import local_model, messages
-from tfnoisy.serving.server import request_error
+from tfnoisy.serving.loader import local_model, messages, version_folder
+from tfnoisy.serving.server import model_version, request_error
 
 with messages.tensorflow_without_code():
     from tensorflow.core.protobuf import error_codes_pb2
@@ -24,85 +22,6 @@ with messages.tensorflow_without_code():
 
 _STATE = messages.get_model_status_pb2.ModelVersionStatus.State
 _TYPE_PREFIX = "type.googleapis.com"
-_DEFAULT_SIGNATURE = "serving_default"
-# The input of `serving_bytes`, whose values are image files.
-_IMAGE_FILES = "image_bytes"
-
-
-class Version:
-    """A version that is loaded; `ServedModel` hands it out.
-
-    Attributes:
-        number: an int.
-        path: its folder.
-        session: the `c_loader.Session`.
-    """
-
-    def __init__(self, number, path, session, max_batch_size):
-        self.number, self.path, self.session = number, path, session
-        self._max_batch_size = max_batch_size
-        self.requests = 0
-        self.retired = False
-
-    def signature(self, name):
-        """Returns the name and the `c_loader.Signature` that a request means.
-
-        Args:
-            name: empty for the default.
-
-        Raises:
-            RequestError: if there is none of this name.
-        """
-        name = name or _DEFAULT_SIGNATURE
-        if name not in self.session.signatures:
-            raise request_error.RequestError(
-                f'Serving signature name: "{request_error.shortened(name)}" '
-                "not found in signature def"
-            )
-        return name, self.session.signatures[name]
-
-    def predict(self, signature, inputs, outputs=None):
-        """Answers a request.
-
-        Args:
-            signature: its name.
-            inputs: {name: array}.
-            outputs: names of those that are asked for; all if None.
-
-        Returns:
-            {name: array}.
-
-        Raises:
-            RequestError: if it is refused.
-        """
-        for name, array in inputs.items():
-            if array.ndim and len(array) > self._max_batch_size:
-                raise request_error.RequestError(
-                    f"a batch of {len(array):,} is larger than the "
-                    f"{self._max_batch_size:,} that are answered at a time"
-                )
-            if name == _IMAGE_FILES:
-                _check_files(array.flat)
-        try:
-            return self.session.run(signature, inputs, outputs)
-        except errors.UserError as error:
-            raise request_error.RequestError(error) from error
-
-
-def _check_files(files):
-    """Refuses what a model that was exported without this check would decode.
-
-    What is no image at all is left to the model.
-    """
-    for number, file in enumerate(files):
-        try:
-            headers.read(io.BytesIO(file))
-        except headers.TooManyPixelsError as error:
-            raise request_error.RequestError(
-                f"image {number} is refused: {error}"
-            ) from error
-        except headers.HeaderError:
-            pass
 
 
 class ServedModel:
@@ -110,6 +29,8 @@ class ServedModel:
 
     Attributes:
         name: of the model.
+        skipped: lines that say why newer versions could not be loaded at
+            first.
     """
 
     def __init__(
@@ -129,8 +50,8 @@ class ServedModel:
             name: of the model, in place of the folder's.
             max_batch_size: the most rows in a request.
             poll_seconds: between two looks at the folder.
-            tell: a function of a line, called when the version changes and
-                when one cannot be loaded.
+            tell: a function of a line, called when the version changes, and
+                when a new one cannot be loaded.
 
         Raises:
             UserError: see `local_model.load_newest`.
@@ -141,18 +62,20 @@ class ServedModel:
         number, path, session, skipped = local_model.load_newest(
             self._model_dir
         )
-        for line in skipped:
-            self._tell(line)
-        self.name = (
-            name or (path.parent if path.name.isdecimal() else path).name
-        )
+        is_numbered = version_folder.number_of(path.name) is not None
+        self.name = name or (path.parent if is_numbered else path).name
         self._lock = threading.Lock()
         self._requests = 0
-        self._current = Version(number, path, session, max_batch_size)
+        self._current = model_version.ModelVersion(
+            number, path, session, max_batch_size
+        )
         # {version: (state, why it could not be loaded)}
         self._states = {number: (_STATE.AVAILABLE, "")}
         # {folder: what its files were as it could not be loaded}
         self._failed = {}
+        self.skipped = [message for *_, message in skipped]
+        for number, path, message in skipped:
+            self._note_failure(number, path, message)
         self._closing = threading.Event()
         self._watcher = threading.Thread(
             target=self._watch, args=[poll_seconds], daemon=True
@@ -185,7 +108,7 @@ class ServedModel:
             label: of a version, or None.
 
         Yields:
-            A `Version`.
+            A `model_version.ModelVersion`.
 
         Raises:
             RequestError: if it is not served.
@@ -223,7 +146,7 @@ class ServedModel:
         )
 
     def model_spec(self, version, signature=""):
-        """Returns the ModelSpec of an answer by a `Version`."""
+        """Returns the ModelSpec of an answer by a `ModelVersion`."""
         spec = messages.predict_pb2.PredictRequest().model_spec
         spec.name, spec.signature_name = self.name, signature
         spec.version.value = version.number
@@ -301,6 +224,7 @@ class ServedModel:
 
     def _load(self, number, path):
         """Returns whether a version could be loaded and has taken over."""
+        # Before it is loaded: what comes afterwards is another attempt's.
         files = _fingerprint(path)
         if self._failed.get(path) == files:
             return False
@@ -311,16 +235,21 @@ class ServedModel:
             message = client.one_line(error)
             if path not in self._failed:
                 self._tell(message)
-            self._failed[path] = files
-            self._set_state(number, _STATE.END, message)
+            self._note_failure(number, path, message, files)
             return False
-        new = Version(number, path, session, self._max_batch_size)
+        new = model_version.ModelVersion(
+            number, path, session, self._max_batch_size
+        )
         with self._lock:
             old, self._current = self._current, new
             self._states[number] = _STATE.AVAILABLE, ""
             self._retire(old)
         self._tell(f"version {number} answers in place of {old.number}")
         return True
+
+    def _note_failure(self, number, path, message, files=None):
+        self._failed[path] = files
+        self._set_state(number, _STATE.END, message)
 
     def _set_state(self, number, state, message=""):
         with self._lock:

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from tfnoisy import http_server
+from tfnoisy.http import server as http_server
 
 LIMITS = http_server.Limits(
     body_bytes=10_000, receive_seconds=0.6, idle_seconds=2.0, connections=20

@@ -1,0 +1,87 @@
+"""A version of a model that is loaded, and what it answers."""
+
+import io
+
+from tfnoisy import errors
+from tfnoisy.datasets.images import headers
+from tfnoisy.serving.server import request_error
+
+_DEFAULT_SIGNATURE = "serving_default"
+# The input of `serving_bytes`, whose values are image files.
+_IMAGE_FILES = "image_bytes"
+
+
+class ModelVersion:
+    """A version that is loaded; `ServedModel` hands it out.
+
+    Attributes:
+        number: an int.
+        path: its folder.
+        session: the `c_loader.Session`.
+    """
+
+    def __init__(self, number, path, session, max_batch_size):
+        self.number, self.path, self.session = number, path, session
+        self._max_batch_size = max_batch_size
+        self.requests = 0
+        self.retired = False
+
+    def signature(self, name):
+        """Returns the name and the `c_loader.Signature` that a request means.
+
+        Args:
+            name: empty for the default.
+
+        Raises:
+            RequestError: if there is none of this name.
+        """
+        name = name or _DEFAULT_SIGNATURE
+        if name not in self.session.signatures:
+            raise request_error.RequestError(
+                f'Serving signature name: "{request_error.shortened(name)}" '
+                "not found in signature def"
+            )
+        return name, self.session.signatures[name]
+
+    def predict(self, signature, inputs, outputs=None):
+        """Answers a request.
+
+        Args:
+            signature: its name.
+            inputs: {name: array}.
+            outputs: names of those that are asked for; all if None.
+
+        Returns:
+            {name: array}.
+
+        Raises:
+            RequestError: if it is refused.
+        """
+        for name, array in inputs.items():
+            if array.ndim and len(array) > self._max_batch_size:
+                raise request_error.RequestError(
+                    f"a batch of {len(array):,} is larger than the "
+                    f"{self._max_batch_size:,} that are answered at a time"
+                )
+            if name == _IMAGE_FILES:
+                _check_files(array.flat)
+        try:
+            return self.session.run(signature, inputs, outputs)
+        except errors.UserError as error:
+            raise request_error.RequestError(error) from error
+
+
+def _check_files(files):
+    """Refuses what a model that was exported without this check would decode.
+
+    What is no image at all is left to the model.
+    """
+    for number, file in enumerate(files):
+        try:
+            headers.read(io.BytesIO(file))
+        except headers.TooManyPixelsError as error:
+            raise request_error.RequestError(
+                f"image {number} is refused: {error}"
+            ) from error
+        except headers.HeaderError:
+            pass
