@@ -1,9 +1,17 @@
 #!/usr/bin/env python3
-"""Which labels are wrong?  Writes labels.csv and report.html.
+r"""Finds labels that look wrong; writes labels.csv and report.html.
 
-From a finished or running run folder (--run_dir), from a plain network trained
-by cross-validation (--method=crossval), or from a file of predicted
-probabilities (--pred_probs).
+    bin/audit_labels.py --run_dir=runs/demo/mentormix
+    bin/audit_labels.py --method=crossval --dataset_name=folder \
+        --data_dir=my_images --output_dir=my_audit
+    bin/audit_labels.py --pred_probs=probabilities.npy \
+        --dataset_name=cifar10 --output_dir=my_audit
+
+It judges by what a training knows of its examples (--run_dir), by a plain
+network trained by cross-validation (--method=crossval), or by a file of
+predicted probabilities (--pred_probs).  labels.csv has a line for each
+example, report.html shows the most suspicious ones; both are in --output_dir,
+or in RUN_DIR/audit.
 """
 
 if __name__ == "__main__":
@@ -33,15 +41,15 @@ with epy.lazy_imports():
     from tfnoisy.runs import evidence as run_evidence
     from tfnoisy.training import evaluate_run
 
+_JUDGE = "What to judge by"
 _CROSSVAL = "Training by cross-validation (--method=crossval)"
 
-with flag_groups.group("What to judge by"):
-    flags.DEFINE_string(
-        "run_dir",
-        "",
-        "The run folder of a training, whose evidence or losses judge its "
-        "labels.",
-    )
+shared_flags.define(
+    "run_dir",
+    group=_JUDGE,
+    more={"run_dir": "Its evidence or its losses judge its labels."},
+)
+with flag_groups.group(_JUDGE):
     flags.DEFINE_string(
         "pred_probs",
         "",
@@ -82,6 +90,10 @@ shared_flags.define(
     "mixed_precision",
     "seed",
     group=_CROSSVAL,
+    more={
+        "studentnet": "If not given, small_cnn for images below 16 pixels, "
+        "else cifar_resnet20."
+    },
     num_epochs=20.0,
     learning_rate=0.05,
 )

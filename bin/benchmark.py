@@ -1,8 +1,12 @@
 #!/usr/bin/env python3
-"""Measures tfnoisy on this machine: --suite=step, input, ...
+"""Measures how fast tfnoisy is on this machine.
 
-A JSON line per measurement.  TF_NUM_INTRAOP_THREADS and TF_NUM_INTEROP_THREADS
-in the environment set TensorFlow's threads.
+    bin/benchmark.py --suite=step --method=mentormix --method=dividemix
+    bin/benchmark.py --suite=start
+
+It prints a line of JSON for each measurement and writes nothing.
+TF_NUM_INTRAOP_THREADS and TF_NUM_INTEROP_THREADS in the environment set
+TensorFlow's threads.
 """
 
 if __name__ == "__main__":

@@ -1,9 +1,14 @@
 #!/usr/bin/env python3
-"""Evaluates the checkpoints of a run, on its test or its training split.
+r"""Evaluates the checkpoints of a run on its test or training examples.
 
-The flags of google-research/mentormix's cifar_eval.py, and more.  What is not
-given is taken from the run folder.  While the run trains, each new checkpoint
-is evaluated; it ends when the run has ended, or after one with --once.
+    bin/cifar_eval.py --checkpoint_dir=runs/demo/mentormix
+    bin/cifar_eval.py --checkpoint_dir=runs/demo/mentormix --once \
+        --split_name=train --eval_dir=runs/demo/mentormix/eval
+
+While a run trains, each new checkpoint is evaluated, until the run has ended;
+with --once, the newest one only.  It prints a line of JSON for each and
+writes TensorBoard scalars to --eval_dir.  The flags are those of
+google-research/mentormix's cifar_eval.py, and more.
 """
 
 if __name__ == "__main__":

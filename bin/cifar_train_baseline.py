@@ -1,7 +1,13 @@
 #!/usr/bin/env python3
-"""Trains a classifier plainly on the given labels, or with plain mixup.
+r"""Trains a classifier on the given labels as they are, or by plain mixup.
 
-The flags of google/mentornet's cifar_train_baseline.py, and more.
+    bin/cifar_train_baseline.py --flagfile=flags/quickstart_baseline.flags
+    bin/cifar_train_baseline.py --dataset_name=cifar10 --noise=symmetric:0.4 \
+        --studentnet=cifar_resnet32 --mixup_alpha=1
+
+It writes the run folder --train_log_dir: flags.flags, metrics.jsonl,
+results.json, checkpoints and TensorBoard events.
+The flags are those of google/mentornet's cifar_train_baseline.py, and more.
 """
 
 if __name__ == "__main__":

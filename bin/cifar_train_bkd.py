@@ -1,7 +1,13 @@
 #!/usr/bin/env python3
-"""Trains a pair of networks by Blind Knowledge Distillation.
+"""Trains two networks by Blind Knowledge Distillation.
 
-The flags of its training script, and more.
+    bin/cifar_train_bkd.py --dataset_name=digits --noise=symmetric:0.4
+    bin/cifar_train_bkd.py --flagfile=flags/bkd/cifar10n_worst.flags
+
+It writes the run folder --train_log_dir: flags.flags, metrics.jsonl,
+results.json, checkpoints and TensorBoard events.
+Beside them it draws tipping.png, the tipping curve.  The flags are those of
+its authors' training script, and more.
 """
 
 if __name__ == "__main__":

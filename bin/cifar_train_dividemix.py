@@ -1,7 +1,13 @@
 #!/usr/bin/env python3
-"""Trains a pair of networks by DivideMix.
+r"""Trains two networks by DivideMix.
 
-The flags of DivideMix's Train_cifar.py, Train_clothing1M.py and
+    bin/cifar_train_dividemix.py --dataset_name=digits --noise=symmetric:0.4
+    bin/cifar_train_dividemix.py \
+        --flagfile=flags/dividemix/cifar10_sym_0.5.flags
+
+It writes the run folder --train_log_dir: flags.flags, metrics.jsonl,
+results.json, checkpoints and TensorBoard events.
+The flags are those of DivideMix's Train_cifar.py, Train_clothing1M.py and
 Train_webvision.py, and more.
 """
 
@@ -47,7 +53,7 @@ with flag_groups.group(flag_groups.NOISE):
         None,
         "Noise rate, 0 to 1: stands for --noise=dividemix_sym:R or "
         "dividemix_asym:R, the published noise files. 0.9 also averages the "
-        "losses of five epochs.",
+        "losses of five epochs. If not given, --noise says it all.",
         lower_bound=0.0,
         upper_bound=1.0,
     )

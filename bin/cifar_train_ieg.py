@@ -1,7 +1,13 @@
 #!/usr/bin/env python3
-"""Trains a classifier by IEG, L2R or plainly, with a small trusted set.
+"""Trains a classifier by IEG or L2R, which need a few trusted images.
 
-The flags of google-research/ieg's ieg/main.py, and more.
+    bin/cifar_train_ieg.py --dataset_name=digits --noise=symmetric:0.4
+    bin/cifar_train_ieg.py --method=l2r --dataset=cifar10_uniform_0.4
+    bin/cifar_train_ieg.py --flagfile=flags/ieg/cifar10_0.4_rn29_100.flags
+
+It writes the run folder --train_log_dir: flags.flags, metrics.jsonl,
+results.json, checkpoints and TensorBoard events.
+The flags are those of google-research/ieg's ieg/main.py, and more.
 """
 
 if __name__ == "__main__":

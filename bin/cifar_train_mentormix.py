@@ -1,7 +1,14 @@
 #!/usr/bin/env python3
-"""Trains a classifier by MentorMix.
+r"""Trains a classifier by MentorMix.
 
-The flags of google-research/mentormix's cifar_train_mentormix.py, and more.
+    bin/cifar_train_mentormix.py --flagfile=flags/quickstart.flags
+    bin/cifar_train_mentormix.py \
+        --flagfile=flags/mentormix/cifar10_0.4.flags
+
+It writes the run folder --train_log_dir: flags.flags, metrics.jsonl,
+results.json, checkpoints and TensorBoard events.
+The flags are those of google-research/mentormix's cifar_train_mentormix.py,
+and more.
 """
 
 if __name__ == "__main__":

@@ -1,8 +1,14 @@
 #!/usr/bin/env python3
-"""Trains a classifier on losses that a MentorNet weighs.
+r"""Trains a classifier whose examples a MentorNet weighs.
 
-The flags of google/mentornet's cifar_train_mentornet.py, and more.  Its
-ResNet trainer (`--studentnet=resnet101`) ignored the learning-rate flags in
+    bin/cifar_train_mentornet.py --dataset_name=digits \
+        --studentnet=small_cnn --augment=standard --noise=symmetric:0.4 \
+        --max_number_of_steps=1000 --learning_rate=0.05
+
+It writes the run folder --train_log_dir: flags.flags, metrics.jsonl,
+results.json, checkpoints and TensorBoard events.
+The flags are those of google/mentornet's cifar_train_mentornet.py, and more.
+Its ResNet trainer (--studentnet=resnet101) ignored the learning-rate flags in
 favour of fixed drops at steps 19531, 25000 and 30000; so does ours, unless
 --lr_drops is given.
 """

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Trains methods under one budget and compares them, with error bars.
 
-    compare.py --dataset_name=digits --noise=symmetric:0.4 --seeds=3
+    bin/compare.py --dataset_name=digits --noise=symmetric:0.4 --seeds=3
+    bin/compare.py --methods=baseline,mentormix --seeds=1 --dry_run
 
-trains every method of --methods with each seed, by the command that a user
-would type, into OUT/METHOD-SEED, and after each run writes comparison.md,
-comparison.csv and comparison.png into OUT.  The same command goes on where it
-was stopped; more seeds or methods join those that are there.
+Each method is trained with each seed, by the command that a user would type,
+into OUTPUT_DIR/METHOD-SEED.  After each run comparison.md, comparison.csv and
+comparison.png are written to OUTPUT_DIR.  The same command continues where it
+was stopped; more seeds or methods are added to those that are there.
 """
 
 if __name__ == "__main__":

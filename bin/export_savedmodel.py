@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
-"""Exports a run folder for TensorFlow Serving: models/NAME/VERSION.
+r"""Exports a trained network for TensorFlow Serving.
 
-The model that a run is judged by, its preprocessing inside, is written beside
-its earlier versions, loaded again, judged, and only then given the next free
-number.  Beside models/NAME lie the server's models.config, batching.config and
-monitoring.config.
+    bin/export_savedmodel.py --run_dir=runs/demo/mentormix \
+        --export_dir=models/digits
+
+The network that the run is judged by is written with its preprocessing,
+loaded again and compared on test images, and only then gets the next free
+version number: models/digits/1.  Beside models/digits are the server's
+models.config, batching.config and monitoring.config.
 """
 
 if __name__ == "__main__":

@@ -1,23 +1,23 @@
 #!/usr/bin/env python3
 r"""Generates rows for a MentorNet, trains it on them and draws it.
 
-The three scripts of google/mentornet's `training_mentornet/` in one; their
-command lines run as they are, for what to do follows from the flags given:
+The three scripts of google/mentornet's training_mentornet/ in one.  Their
+command lines run as they are, since the flags say what to do:
 
-  # data_generator: tr.npz and ts.npz in --outdir
-  fit_mentor.py --outdir=runs/pd/data --vstar_fn=vstar_mentornet_pd
-  # data_generator, data-driven: a folder for each percentile in --outdir
-  fit_mentor.py --outdir=runs/dd/data --vstar_fn=data_driven \
-      --input_csv_filename=features.csv
-  # train: mentornet.npz, metrics.jsonl and results.json in --train_dir
-  fit_mentor.py --data_path=runs/pd/data --train_dir=runs/pd/model
-  # visualizer: mentornet.png and mentornet.gif in --outdir or --model_dir
-  fit_mentor.py --model_dir=runs/pd/model
+    # data_generator: writes tr.npz and ts.npz to --outdir
+    bin/fit_mentor.py --outdir=runs/pd/data --vstar_fn=vstar_mentornet_pd
+    # data_generator, data-driven: a folder in --outdir for each percentile
+    bin/fit_mentor.py --outdir=runs/dd/data --vstar_fn=data_driven \
+        --input_csv_filename=features.csv
+    # train: writes mentornet.npz, metrics.jsonl, results.json to --train_dir
+    bin/fit_mentor.py --data_path=runs/pd/data --train_dir=runs/pd/model
+    # visualizer: mentornet.png and mentornet.gif in --outdir or --model_dir
+    bin/fit_mentor.py --model_dir=runs/pd/model
 
-  # all of it; this one makes the mentornet_pd that ships
-  fit_mentor.py --action=all --vstar_fn=vstar_mentornet_pd_80 \
-      --recipe=shipped --seed=5 --outdir=runs/pd/data \
-      --train_dir=runs/pd/model
+    # All of it; this one makes the mentornet_pd that ships.
+    bin/fit_mentor.py --action=all --vstar_fn=vstar_mentornet_pd_80 \
+        --recipe=shipped --seed=5 --outdir=runs/pd/data \
+        --train_dir=runs/pd/model
 """
 
 if __name__ == "__main__":

@@ -1,14 +1,12 @@
 #!/usr/bin/env python3
 r"""Writes a data set with noisy labels as TFRecords.
 
-The layout is that of the original code, which its trainers and ours read by
-`--data_dir`:
+    bin/inject_noise.py --dataset_name=cifar100 --noise=symmetric:0.4 \
+        --noise_seed=1 --output_dir=data/cifar100/0.4
 
-  inject_noise --dataset_name=cifar100 --noise=symmetric:0.4 --noise_seed=1 \
-      --output_dir=data/cifar100/0.4
-
-writes data/cifar100/0.4 (training data and noise_manifest.npz) and
-data/cifar100/val (test data).
+writes the training data and noise_manifest.npz, which says what was changed,
+to data/cifar100/0.4 and the test data to data/cifar100/val.  That is the
+original code's layout: its trainers read it, and ours do by --data_dir.
 """
 
 if __name__ == "__main__":
@@ -36,6 +34,7 @@ shared_flags.define(
     dataset_name="cifar100",
     test_split="test",
     noise=None,
+    more={"noise": "Required."},
 )
 with flag_groups.group(flag_groups.OUTPUT):
     flags.DEFINE_string(

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 r"""Draws a contact sheet of augmented images.
 
-A row is an image: the original, its standard views, its strong views.
+    bin/preview_augmentation.py --dataset_name=cifar10 --output=views.png \
+        --strong=autoaugment_ieg --strong=randaugment:2:9
 
-  preview_augmentation --dataset_name=cifar10 --output=views.png \
-      --strong=autoaugment_ieg --strong=randaugment:2:9
+Each row is an image: the original, its standard views, its strong views.
 """
 
 if __name__ == "__main__":

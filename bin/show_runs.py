@@ -1,5 +1,12 @@
 #!/usr/bin/env python3
-"""Prints finished runs side by side: show_runs.py --runs=RUN,RUN,..."""
+"""Prints the results of finished runs side by side.
+
+    bin/show_runs.py --runs=runs/demo/baseline,runs/demo/mentormix
+
+"test acc" is the accuracy on clean test labels at the last step, "best" the
+best on the way, "memorised" the share of the wrong training labels that the
+network predicts.
+"""
 
 if __name__ == "__main__":
     import _check_installed  # noqa: F401

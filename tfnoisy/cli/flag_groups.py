@@ -94,7 +94,13 @@ def groups() -> list[tuple[str, list[str]]]:
     for name, title in {**_ungrouped(), **_titles}.items():
         if name in FLAGS and name not in _originals:
             found.setdefault(title, []).append(name)
-    return sorted(found.items(), key=lambda item: _place(item[0]))
+    return sorted(found.items(), key=lambda item: place(item[0]))
+
+
+def forget() -> None:
+    """Forgets all flags; for whoever looks at several scripts in turn."""
+    for kept in (_titles, _names, _originals):
+        kept.clear()
 
 
 def _ungrouped() -> dict[str, str]:
@@ -108,5 +114,6 @@ def _ungrouped() -> dict[str, str]:
     }
 
 
-def _place(title: str) -> int:
+def place(title: str) -> int:
+    """Returns where a group stands in the help."""
     return _ORDER.index(title) if title in _ORDER else -1

@@ -49,7 +49,7 @@ def usage(name: str) -> str:
     return f"--{name}={_value(name)}"
 
 
-def sentences(name: str) -> Iterator[str]:
+def sentences(name: str, with_default: bool = True) -> Iterator[str]:
     """Yields what there is to say of a flag, in sentences."""
     text = " ".join((FLAGS[name].help or "").split())
     if isinstance(FLAGS[name], flags.EnumFlag):
@@ -62,7 +62,7 @@ def sentences(name: str) -> Iterator[str]:
     if names:
         yield f"One of: {', '.join(names)}."
     default = default_text(name)
-    if default:
+    if default and with_default:
         yield f"Default: {default}."
     others = flag_groups.aliases(name)
     if others:

@@ -7,7 +7,8 @@ google/mentornet where they had the flag.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable
+import types
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from absl import flags
@@ -41,12 +42,18 @@ class SharedFlag:
     names: Callable[[], Iterable[str]] | None = None
 
 
-def define(*names: str, group: str | None = None, **defaults: Any) -> None:
+def define(
+    *names: str,
+    group: str | None = None,
+    more: Mapping[str, str] = types.MappingProxyType({}),
+    **defaults: Any,
+) -> None:
     """Defines shared flags.
 
     Args:
         *names: flags with their usual default.
         group: the group to show them in, if not the usual one.
+        more: {flag: a sentence that this script's help adds}.
         **defaults: flags with a default of the script's own.
     """
     unknown = {*names, *defaults} - set(FLAGS_BY_NAME)
@@ -58,7 +65,10 @@ def define(*names: str, group: str | None = None, **defaults: Any) -> None:
         default = defaults.get(name, flag.default)
         with flag_groups.group(group or flag.group):
             flag.define(
-                name=name, default=default, help=flag.help, **flag.arguments
+                name=name,
+                default=default,
+                help=f"{flag.help} {more.get(name, '')}".strip(),
+                **flag.arguments,
             )
         if flag.names is not None:
             flag_groups.offer(name, flag.names)

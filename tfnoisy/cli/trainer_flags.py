@@ -126,7 +126,7 @@ def _define_output():
     flags.DEFINE_integer(
         "save_interval_secs",
         1200,
-        "Seconds between checkpoints.",
+        "Seconds between two checkpoints.",
         lower_bound=0,
     )
     flags.DEFINE_integer(
