@@ -12,7 +12,8 @@ demo: .venv/.installed
 	@$(BIN)/python bin/cifar_train_mentormix.py --overwrite \
 	    --flagfile=flags/quickstart.flags --train_log_dir=$(DEMO)/mentormix
 	@$(BIN)/python bin/show_runs.py \
-	    --runs=$(DEMO)/baseline,$(DEMO)/mentormix
+	    --runs=$(DEMO)/baseline,$(DEMO)/mentormix \
+	    --plot=$(DEMO)/curves.png
 
 test: .venv/.installed-dev lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile

@@ -18,10 +18,18 @@ from tfnoisy import errors
 from tfnoisy.cli import command_line, flag_groups
 
 with epy.lazy_imports():
+    from tfnoisy.comparison import curves
     from tfnoisy.runs import folder as run_folder
 
 with flag_groups.group(flag_groups.DATA):
     flags.DEFINE_list("runs", [], "The run folders of finished trainings.")
+with flag_groups.group(flag_groups.OUTPUT):
+    flags.DEFINE_string(
+        "plot",
+        "",
+        "A PNG to write: accuracy on clean test labels and on the given "
+        "training labels, by step. No picture if empty.",
+    )
 
 _HEAD = ("method", "noise", "steps", "test acc", "best", "memorised", "run")
 
@@ -48,8 +56,23 @@ def row(path):
     )
 
 
+def draw(paths, picture):
+    """Draws the curves of finished runs, see `comparison.curves`."""
+    runs = {}
+    for path in paths:
+        folder = run_folder.RunFolder(path)
+        results = folder.read_results()
+        name = results["method"]
+        if name in runs:
+            name = f"{name} ({folder.path.name})"
+        runs[name] = folder.read_metrics()
+    curves.plot(
+        runs, picture, f"{results['dataset']}, {results['noise']['spec']}"
+    )
+
+
 def main(_):
-    """Prints the table."""
+    """Prints the table, and draws the curves if asked to."""
     if not flags.FLAGS.runs:
         raise errors.UserError("--runs=RUN,RUN,... names the run folders")
     rows = [_HEAD, *(row(path) for path in flags.FLAGS.runs)]
@@ -60,6 +83,9 @@ def main(_):
         "test acc: on clean test labels at the last step; memorised: share of"
         " the wrong\ntraining labels that the network predicts"
     )
+    if flags.FLAGS.plot:
+        draw(flags.FLAGS.runs, flags.FLAGS.plot)
+        print(f"curves: {flags.FLAGS.plot}")
 
 
 def run():
