@@ -1,12 +1,15 @@
+import functools
 import io
+import time
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image, ImageOps
 
+import image_kinds
 import pictures
-from tfnoisy.datasets.images import decoding
+from tfnoisy.datasets.images import decoding, pillow_images
 
 
 def pillow(contents, mode):
@@ -64,25 +67,66 @@ def test_cropping_keeps_proportions_as_pillows_fit(size):
     assert difference.max() <= 1
 
 
-def test_what_files_begin_with():
-    assert decoding.is_image(
-        pictures.file_of(Image.new("L", (2, 2)), "PNG")[:8]
-    )
-    assert decoding.is_image(
-        pictures.file_of(Image.new("L", (2, 2)), "JPEG")[:8]
-    )
-    assert decoding.is_image(
-        pictures.file_of(Image.new("P", (2, 2)), "GIF")[:8]
-    )
-    for text in (b"", b"<html>", b"RIFF1234"):
-        assert not decoding.is_image(text)
+@pytest.fixture(scope="module")
+def files():
+    return image_kinds.files()
 
 
-@pytest.mark.parametrize("kind", ["BMP", "WEBP", "TIFF"])
-def test_other_formats_are_refused(kind):
-    contents = pictures.file_of(
-        Image.fromarray(pictures.photograph(8, 8)), kind
+def decoded(contents, decoder, shape=None):
+    """What a pipeline's graph makes of a file."""
+    if shape is not None:
+        return decoding.decode(tf.constant(contents), shape, decoder=decoder)
+    return _graph(decoder)(tf.constant(contents))
+
+
+@functools.cache
+def _graph(decoder):
+    spec = tf.TensorSpec([], tf.string)
+    return tf.function(decoder, autograph=False, input_signature=[spec])
+
+
+def test_every_kind_is_read_as_by_pillow_alone(files):
+    for name, contents in files.items():
+        found = decoded(contents, decoding.all_kinds)
+        expected = pillow_images.pixels(contents)
+        np.testing.assert_array_equal(found, expected, err_msg=name)
+
+
+def test_without_pillow_the_same_is_read(files):
+    for name, contents in files.items():
+        if name.startswith(("PNG", "JPEG")):
+            found = decoded(contents, decoding.png_jpeg)
+            expected = pillow_images.pixels(contents)
+            np.testing.assert_array_equal(found, expected, err_msg=name)
+        else:
+            with pytest.raises(tf.errors.OpError, match="neither PNG nor JPEG"):
+                decoded(contents, decoding.png_jpeg)
+
+
+def test_plain_files_need_no_care(files):
+    for name, contents in files.items():
+        if pillow_images.look(contents).is_plain:
+            found = decoded(contents, decoding.plain)
+            expected = pillow_images.pixels(contents)
+            np.testing.assert_array_equal(found, expected, err_msg=name)
+
+
+def test_a_turned_image_is_resized_upright(files):
+    contents = files["JPEG.turned6"]
+    found = decoded(contents, decoding.png_jpeg, (8, 6, 1))
+    upright = pictures.file_of(
+        Image.fromarray(image_kinds.pillows(contents)), "PNG"
     )
-    assert not decoding.is_image(contents[:8])
-    with pytest.raises(tf.errors.OpError):
-        decoding.decode(tf.constant(contents), (4, 4, 3))
+    expected = decoded(upright, decoding.plain, (8, 6, 1))
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("decoder", ["all_kinds", "png_jpeg"])
+def test_bombs_are_refused_before_they_are_decoded(decoder):
+    kinds = {"png_jpeg": ("PNG", "JPEG")}
+    for kind, contents in image_kinds.bombs().items():
+        if kind in kinds.get(decoder, (kind,)):
+            started = time.process_time()
+            with pytest.raises(tf.errors.OpError, match="89,?478,?485"):
+                decoded(contents, getattr(decoding, decoder))
+            assert time.process_time() - started < 2

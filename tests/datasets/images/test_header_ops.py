@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageOps
 
+import image_kinds
 import pictures
 from tfnoisy.datasets.images import decoding, header_ops, headers
 
@@ -130,3 +131,13 @@ def test_a_large_jpeg_is_refused_by_its_header(check_size):
 def test_other_kinds_are_refused(check_size, contents):
     with pytest.raises(tf.errors.InvalidArgumentError, match="neither PNG nor"):
         check_size(contents)
+
+
+def test_orientation_of_png_files():
+    files = image_kinds.files()
+    for number in range(1, 9):
+        contents = files[f"PNG.turned{number}"]
+        assert header_ops.png_orientation(contents) == number
+    for contents in (files["PNG.RGB"], files["PNG.late"], b""):
+        assert header_ops.png_orientation(contents) == 1
+    assert header_ops.png_orientation(files["PNG.late"][:50]) == 1

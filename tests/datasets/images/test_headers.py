@@ -6,10 +6,11 @@ import pytest
 from hypothesis import strategies
 from PIL import Image
 
+import image_kinds
 import pictures
 from tfnoisy.datasets.images import headers
 
-KINDS = ["PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF"]
+KINDS = ["PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "AVIF"]
 
 
 def read(contents):
@@ -117,3 +118,11 @@ _FILES = {
     kind: pictures.file_of(Image.fromarray(pictures.photograph(9, 7)), kind)
     for kind in KINDS
 }
+
+
+def test_every_kind_is_known_by_its_beginning():
+    for name, contents in image_kinds.files().items():
+        kind = headers.kind_of(contents[: headers.KIND_BYTES])
+        assert kind == name.split(".")[0]
+    for text in (b"", b"<html>", b"RIFF1234", b"\x89PNG", b"\xff\xd8"):
+        assert headers.kind_of(text) is None

@@ -117,14 +117,6 @@ def test_truncated_pixels(own):
         folder.read(str(own), "train")
 
 
-def test_a_format_that_is_not_read(own):
-    Image.new("RGB", (6, 4)).save(own / "train/cat/d.png", "BMP")
-    with pytest.raises(
-        errors.UserError, match=r"cat/d.png: a BMP file; save it as PNG or JPEG"
-    ):
-        folder.read(str(own), "train")
-
-
 def test_more_images_than_memory(own):
     """Only where the user has said that they fit."""
     with pytest.raises(

@@ -1,6 +1,6 @@
 """What a PNG or JPEG file says of itself, read inside a graph.
 
-`check_size` and `upright` do in TensorFlow's operations, and so in a
+`check_size` and the rest do in TensorFlow's operations, and so in a
 SavedModel too, what `headers` and Pillow's `ImageOps.exif_transpose` do in
 Python.  They are made of few operations: a small image decodes in 50 µs.
 """
@@ -13,12 +13,23 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
 _JFIF = (0xFF, 0xD8, 0xFF, 0xE0, 0, 16)
 _EXIF = (0xFF, 0xE1, 0x45, 0x78, 0x69, 0x66, 0, 0)
+_CHUNK_EXIF, _CHUNK_PIXELS = tuple(b"eXIf"), tuple(b"IDAT")
 _LITTLE_ENDIAN = (0x49, 0x49)
 _APP0, _APP15 = 0xE0, 0xEF
 _ORIENTATION = 0x0112
 # Segments before the image that are looked at for EXIF: cameras write it
 # first, editors second or third.
 _MAX_SEGMENTS = 64
+
+
+def is_png(contents):
+    """Returns whether a scalar string begins as PNG files do, a tensor."""
+    return tf.strings.substr(contents, 0, len(_PNG)) == _PNG
+
+
+def is_jpeg(contents):
+    """Returns whether a scalar string begins as JPEG files do, a tensor."""
+    return tf.strings.substr(contents, 0, len(_JPEG)) == _JPEG
 
 
 def check_size(contents):
@@ -34,14 +45,13 @@ def check_size(contents):
         InvalidArgumentError: as the graph runs, if there are more pixels or
             the file is of another kind.
     """
-    is_png = tf.strings.substr(contents, 0, len(_PNG)) == _PNG
-    is_jpeg = tf.strings.substr(contents, 0, len(_JPEG)) == _JPEG
+    jpeg = is_jpeg(contents)
     size = tf.cond(
-        is_jpeg, lambda: _jpeg_size(contents), lambda: _png_size(contents)
+        jpeg, lambda: _jpeg_size(contents), lambda: _png_size(contents)
     )
     checks = [
         tf.debugging.Assert(
-            is_png | is_jpeg,
+            jpeg | is_png(contents),
             ["Unknown image file format: neither PNG nor JPEG"],
         ),
         tf.debugging.Assert(
@@ -77,9 +87,8 @@ def upright(image, contents):
     may_have_exif = tf.where(
         _is(head[:6], _JFIF), _is_app(head[21]), _is_app(head[3])
     )
-    is_jpeg = tf.strings.substr(contents, 0, len(_JPEG)) == _JPEG
     return tf.cond(
-        is_jpeg & may_have_exif,
+        is_jpeg(contents) & may_have_exif,
         lambda: _turned(image, contents),
         lambda: image,
     )
@@ -96,13 +105,25 @@ def upright(image, contents):
     experimental_attributes={"_noinline": True},
 )
 def _turned(image, contents):
-    turn = orientation(contents)
+    return turn(image, orientation(contents))
+
+
+def turn(image, orientation):
+    """Returns an image as it should be seen.
+
+    Args:
+        image: uint8 [H, W, C], as it was decoded.
+        orientation: EXIF's, an int64 scalar from 1 to 8.
+
+    Returns:
+        [H, W, C], or [W, H, C] if it was turned by a quarter.
+    """
     image = tf.cond(
-        turn >= 5, lambda: tf.transpose(image, [1, 0, 2]), lambda: image
+        orientation >= 5, lambda: tf.transpose(image, [1, 0, 2]), lambda: image
     )
     for axis, orientations in ((1, (2, 3, 6, 7)), (0, (3, 4, 7, 8))):
         image = tf.cond(
-            tf.reduce_any(turn == orientations),
+            tf.reduce_any(orientation == orientations),
             lambda image=image, axis=axis: tf.reverse(image, [axis]),
             lambda image=image: image,
         )
@@ -137,6 +158,39 @@ def orientation(contents):
     return tf.cond(
         _has_exif(segment),
         lambda: _tiff_orientation(contents, position + 10),
+        lambda: tf.constant(1, tf.int64),
+    )
+
+
+def png_orientation(contents):
+    """Looks through a PNG file for its EXIF orientation.
+
+    Args:
+        contents: a scalar string.
+
+    Returns:
+        An int64 scalar from 1 to 8; 1 ("as it is") where none is given before
+        the pixels.
+    """
+
+    def is_other(_, chunk):
+        return ~(_is(chunk[4:], _CHUNK_EXIF) | _is(chunk[4:], _CHUNK_PIXELS))
+
+    def following(position, chunk):
+        position += 12 + _big_endian(chunk[:4])
+        return position, _bytes(contents, position, 8)
+
+    first = tf.constant(8, tf.int64)
+    position, chunk = tf.while_loop(
+        is_other,
+        following,
+        (first, _bytes(contents, first, 8)),
+        maximum_iterations=_MAX_SEGMENTS,
+        parallel_iterations=1,
+    )
+    return tf.cond(
+        _is(chunk[4:], _CHUNK_EXIF),
+        lambda: _tiff_orientation(contents, position + 8),
         lambda: tf.constant(1, tf.int64),
     )
 

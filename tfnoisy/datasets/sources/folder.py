@@ -11,8 +11,8 @@ from PIL import Image
 from tfnoisy import errors
 from tfnoisy.datasets import dataset, splits
 from tfnoisy.datasets import problems as problems_lib
-from tfnoisy.datasets.images import decoding, streamed
 from tfnoisy.datasets.images import files as image_files
+from tfnoisy.datasets.images import streamed
 from tfnoisy.datasets.sources import own_listing
 
 _GREY_MODES = {"1", "L", "LA"}
@@ -160,11 +160,6 @@ def _check_headers(listing, name, image_size, problems):
         try:
             with Image.open(row.path) as image:
                 headers.append((image.size, image.mode))
-                if image.format not in decoding.FORMATS:
-                    problems.append(
-                        f"{row.where}: a {image.format} file; save it as PNG "
-                        "or JPEG"
-                    )
         except FileNotFoundError:
             problems.append(f"{row.where}: no such image")
             headers.append(None)

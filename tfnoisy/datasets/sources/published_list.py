@@ -152,7 +152,7 @@ def load(name, source, listing, split, image_size, problems, cache_mib):
     images = streamed.held(streamed.StreamedImages(files), cache_mib)
     if isinstance(images, streamed.StreamedImages):
         # Those in memory have been read as a whole.
-        files.check_heads(np.arange(len(rows)), problems)
+        files.check_heads(problems)
         problems_lib.refuse(source, problems)
     return dataset.ImageDataset(
         name=name,

@@ -28,7 +28,7 @@ import keras
 import tensorflow as tf
 
 from tfnoisy import output_file
-from tfnoisy.datasets.images import decoding, header_ops
+from tfnoisy.datasets.images import decoding
 from tfnoisy.nets import registry
 
 
@@ -134,7 +134,7 @@ class Classifier:
         with tf.device("CPU:0"):
             images = tf.map_fn(
                 lambda file: decoding.decode(
-                    header_ops.check_size(file), self.image_shape, self._crop
+                    file, self.image_shape, self._crop
                 ),
                 image_bytes,
                 fn_output_signature=tf.TensorSpec(self.image_shape, tf.uint8),
