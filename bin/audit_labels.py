@@ -24,7 +24,7 @@ from absl import flags
 from etils import epy
 
 from tfnoisy import choices, errors
-from tfnoisy.cli import command_line, flag_groups, shared_flags
+from tfnoisy.cli import command_line, flag_groups, plugin_flag, shared_flags
 
 with epy.lazy_imports():
     from tfnoisy.audit import (
@@ -73,6 +73,7 @@ with flag_groups.group(_JUDGE):
         "crossval and pred_probs: the label score, as in cleanlab.",
     )
 shared_flags.define(
+    "plugin",
     "data_dir",
     "labels_csv",
     "image_size",
@@ -155,7 +156,9 @@ def load():
 
 def from_run(folder, losses_only):
     """Returns the data set of a run and the evidence that it left."""
-    judged = evaluate_run.RunEvaluator(folder, "train", batch_size=250)
+    judged = evaluate_run.RunEvaluator(
+        folder, "train", batch_size=250, overrides=plugin_flag.overrides()
+    )
     data = judged.dataset
     logits = judged.logits()
     common_arguments = {

@@ -73,6 +73,7 @@ with flag_groups.group("step and scaling"):
         "ieg and l2r, and cifar_resnet20 for scaling and serving.",
     )
 shared_flags.define("mixed_precision", "jit_compile", group="step and scaling")
+shared_flags.define("plugin")
 with flag_groups.group("Other suites"):
     flags.DEFINE_list(
         "augment",

@@ -19,7 +19,7 @@ import json
 from absl import flags
 from etils import epy
 
-from tfnoisy.cli import command_line, flag_groups, shared_flags
+from tfnoisy.cli import command_line, flag_groups, plugin_flag, shared_flags
 
 with epy.lazy_imports():
     from tfnoisy.training import distribution, evaluate_run
@@ -68,7 +68,7 @@ with flag_groups.group(flag_groups.OUTPUT):
         "A file for the rows from which fit_mentor makes a data-driven "
         "MentorNet; none if empty.",
     )
-shared_flags.define("device_id", batch_size=25)
+shared_flags.define("device_id", "plugin", batch_size=25)
 shared_flags.define_ignored(
     "master", reason="TensorFlow 2 has no sessions and no masters"
 )
@@ -92,7 +92,10 @@ def main(_):
         FLAGS.checkpoint_dir,
         FLAGS.split_name,
         FLAGS.batch_size,
-        {n: FLAGS[n].value for n in _OF_THE_RUN if FLAGS[n].present},
+        {
+            **{n: FLAGS[n].value for n in _OF_THE_RUN if FLAGS[n].present},
+            **plugin_flag.overrides(),
+        },
     )
     if FLAGS.once:
         rows = evaluator.once(FLAGS.best)

@@ -18,7 +18,7 @@ import pathlib
 from absl import flags
 from etils import epy
 
-from tfnoisy import errors
+from tfnoisy import errors, plugins
 from tfnoisy.catalogue import methods as catalogue
 from tfnoisy.cli import command_line, flag_groups, shared_flags
 
@@ -29,7 +29,7 @@ with epy.lazy_imports():
     from tfnoisy.comparison import runner as runner_lib
     from tfnoisy.comparison import table as table_lib
 
-shared_flags.define(dataset_name="digits", noise="symmetric:0.4")
+shared_flags.define("plugin", dataset_name="digits", noise="symmetric:0.4")
 with flag_groups.group("What to compare"):
     flags.DEFINE_list(
         "methods",
@@ -76,17 +76,19 @@ FLAGS = flags.FLAGS
 
 def main(_):
     """Compares."""
+    noise = FLAGS.noise.replace(":", "_")
+    output_dir = pathlib.Path(
+        FLAGS.output_dir or f"runs/compare/{FLAGS.dataset_name}-{noise}"
+    ).expanduser()
+    named = FLAGS.plugin or plan.recorded_plugins(output_dir)
     protocol = protocol_lib.make_protocol(
         FLAGS.dataset_name,
         FLAGS.noise,
         FLAGS.num_epochs,
         FLAGS["flags"].value,
         FLAGS.method_flags,
+        plugins.load(named),
     )
-    noise = FLAGS.noise.replace(":", "_")
-    output_dir = pathlib.Path(
-        FLAGS.output_dir or f"runs/compare/{FLAGS.dataset_name}-{noise}"
-    ).expanduser()
     runs = plan.make_runs(
         protocol,
         FLAGS.methods or catalogue.METHODS.names(),

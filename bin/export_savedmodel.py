@@ -17,7 +17,7 @@ from absl import flags
 from etils import epy
 
 from tfnoisy import choices, errors
-from tfnoisy.cli import command_line, flag_groups, shared_flags
+from tfnoisy.cli import command_line, flag_groups, plugin_flag, shared_flags
 
 with epy.lazy_imports():
     from tfnoisy.serving.export import export
@@ -73,6 +73,7 @@ with flag_groups.group("Check"):
         "Test images to judge it by; 0 takes all.",
         0,
     )
+shared_flags.define("plugin")
 shared_flags.define(
     "data_dir",
     "labels_csv",
@@ -122,7 +123,8 @@ def main(_):
                 name: FLAGS[name].value
                 for name in ("data_dir", "labels_csv")
                 if FLAGS[name].present
-            },
+            }
+            | plugin_flag.overrides(),
         )
     )
     print(

@@ -31,6 +31,7 @@ shared_flags.define(
     "train_split",
     "noise_seed",
     "overwrite",
+    "plugin",
     dataset_name="cifar100",
     test_split="test",
     noise=None,

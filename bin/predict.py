@@ -30,6 +30,7 @@ with flag_groups.group("Images: files, or a data set"):
     flags.DEFINE_list(
         "images", [], "Image files, and folders of *.png, *.jpg and *.jpeg."
     )
+shared_flags.define("plugin")
 shared_flags.define(
     "dataset_name",
     "data_dir",

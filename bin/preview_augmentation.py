@@ -23,7 +23,12 @@ with epy.lazy_imports():
 
 FLAGS = flags.FLAGS
 shared_flags.define(
-    "data_dir", "labels_csv", "image_size", "split", dataset_name="cifar10"
+    "data_dir",
+    "labels_csv",
+    "image_size",
+    "split",
+    "plugin",
+    dataset_name="cifar10",
 )
 with flag_groups.group("Picture"):
     flags.DEFINE_integer(

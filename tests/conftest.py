@@ -12,6 +12,9 @@ tensorflow_start.prepare()
 import pytest
 import tensorflow as tf
 
+from tfnoisy import plugins
+from tfnoisy.catalogue import datasets, methods, networks, noises, views
+
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0],
     [tf.config.LogicalDeviceConfiguration()] * 2,
@@ -56,6 +59,33 @@ def script_flags():
     assert done.returncode == 0 and not done.stderr, done.stderr
     lines = map(json.loads, done.stdout.splitlines())
     return {script: set(names) for script, names in lines}
+
+
+_REGISTRIES = (
+    datasets.DATASETS,
+    methods.METHODS,
+    networks.NETWORKS,
+    noises.NOISE_KINDS,
+    views.STRONG_VIEWS,
+    views.WEAK_VIEWS,
+)
+
+
+@pytest.fixture
+def forget_plugins(monkeypatch):
+    """Forgets afterwards what a test has registered and imported."""
+    for each in _REGISTRIES:
+        monkeypatch.setattr(each, "_entries", dict(each._entries))
+    monkeypatch.setattr(plugins, "_loaded", dict(plugins._loaded))
+    monkeypatch.setattr(plugins, "_modules", set(plugins._modules))
+    monkeypatch.setattr(plugins, "_installed_are_loaded", False)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    before = set(sys.modules)
+    yield
+    for name in plugins._modules:
+        for module in set(sys.modules) - before:
+            if module == name or module.startswith(f"{name}."):
+                del sys.modules[module]
 
 
 # A suite that was started in the background has Ctrl-C ignored, and so would

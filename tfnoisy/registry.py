@@ -61,6 +61,9 @@ class Entry:
         return target
 
 
+# The modules that registered something, once for each time.
+_registered: list[str] = []
+
 EntryT = TypeVar("EntryT", bound=Entry)
 
 
@@ -122,6 +125,7 @@ class Registry(Generic[EntryT]):
                 f"already, by {before.module}; choose another name"
             )
         self._entries[entry.name] = entry
+        _registered.append(entry.module)
 
     def names(self) -> list[str]:
         """Returns all names."""
@@ -169,6 +173,18 @@ class Registry(Generic[EntryT]):
 
     def __len__(self) -> int:
         return len(self._entries)
+
+
+def count() -> int:
+    """Returns how often something was registered, in all registries."""
+    return len(_registered)
+
+
+def registered_by(module: str) -> bool:
+    """Returns whether a module, or one of its package, has registered."""
+    return any(
+        name == module or name.startswith(f"{module}.") for name in _registered
+    )
 
 
 def is_name(name: object) -> bool:

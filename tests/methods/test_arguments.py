@@ -1,8 +1,6 @@
 import functools
 from typing import Literal
 
-import pytest
-
 from tfnoisy.catalogue import methods as catalogue
 from tfnoisy.methods import arguments, base
 
@@ -68,11 +66,10 @@ def test_a_constructors_arguments_and_its_parents():
     )
 
 
-def test_defaults_of_the_base_class_too():
-    assert arguments.default(Child, "weight_decay") == 0.0
-    assert arguments.default(Child, "rate") == 0.5
-    with pytest.raises(ValueError, match="no argument speed"):
-        arguments.default(Child, "speed")
+def test_defaults_that_belong_to_a_name():
+    found = arguments.of(Child, {"q": 0.5, "rounds": 3})
+    assert (found["q"].default, found["rounds"].default) == (0.5, 3)
+    assert arguments.of(Child)["q"].default == 0.7
 
 
 def test_only_what_a_constructor_takes():

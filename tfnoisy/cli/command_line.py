@@ -18,12 +18,17 @@ import sys
 from absl import app, flags
 
 from tfnoisy import errors, resources
-from tfnoisy.cli import flag_groups, help_text, tensorflow_start
+from tfnoisy.cli import (
+    flag_groups,
+    help_text,
+    plugin_flag,
+    tensorflow_start,
+)
 
 _HELP = ("help", "helpfull", "helpshort", "h", "?")
 
 
-def run(main):
+def run(main, define_more=None):
     """Runs an absl script; a user's mistake is one line and exit code 2.
 
     Flag files that are not found where the command is run are looked up
@@ -33,12 +38,14 @@ def run(main):
     Args:
         main: a function of one argument, the list of positional arguments
             (the script's name first).
+        define_more: called with the words of the command line before they are
+            parsed, when plugins are loaded: it may define further flags.
     """
     tensorflow_start.prepare()
     doc = main.__globals__.get("__doc__") or ""
     app.run(
         lambda argv: _guarded(main, argv),
-        flags_parser=lambda argv: _parse(argv, doc),
+        flags_parser=lambda argv: _parse(argv, doc, define_more),
     )
 
 
@@ -50,21 +57,29 @@ def warn_of_ignored_flags():
             print(f"--{name} has no effect: {reason}", file=sys.stderr)
 
 
-def _parse(argv, doc):
+def _parse(argv, doc, define_more):
+    try:
+        argv = _resolve_flagfiles(argv)
+        plugin_flag.load(argv[1:])
+        if define_more is not None:
+            define_more(argv[1:])
+    except (flags.Error, errors.UserError) as error:
+        _exit(str(error))
+    except UnicodeDecodeError:
+        _exit("a file given as --flagfile is not text")
     if any(word.lstrip("-") in _HELP for word in argv[1:] if word[:1] == "-"):
         print(help_text.script_help(pathlib.Path(argv[0]).name, doc))
         sys.exit(0)
     try:
-        rest = flags.FLAGS(_resolve_flagfiles(argv))
+        rest = flags.FLAGS(argv)
+        plugin_flag.settle()
         for name in flags.FLAGS:
             value = flags.FLAGS[name].value
             if isinstance(value, float) and not math.isfinite(value):
                 _exit(f"--{name}={value} is not a finite number")
         return rest
-    except (flags.Error, errors.UserError) as error:
+    except flags.Error as error:
         _exit(str(error))
-    except UnicodeDecodeError:
-        _exit("a file given as --flagfile is not text")
 
 
 def _guarded(main, argv):

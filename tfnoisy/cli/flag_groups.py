@@ -19,6 +19,7 @@ TRAINING = "Training"
 OUTPUT = "Output"
 EVALUATION = "Evaluation"
 DEVICES = "Devices, speed and memory"
+PLUGINS = "Plugins"
 IGNORED = "Accepted from the original code's command lines, without effect"
 
 # What a user sets first comes first; groups of a script's own stand at the
@@ -32,6 +33,7 @@ _ORDER = (
     OUTPUT,
     EVALUATION,
     DEVICES,
+    PLUGINS,
     IGNORED,
 )
 

@@ -5,6 +5,8 @@ import sys
 
 from absl import flags
 
+from tfnoisy import plugins
+
 FLAGS = flags.FLAGS
 
 # Recorded as absolute paths: a run may be looked at from anywhere.
@@ -20,7 +22,7 @@ _PATHS = (
 )
 
 # Not recorded at their defaults: a run from before they were there goes on.
-_SINCE = ("jit_compile", "mixed_precision", "steps_per_execution")
+_SINCE = ("jit_compile", "mixed_precision", "plugin", "steps_per_execution")
 
 # Flags of this start of the run, not of the run.
 _OF_THIS_START = {
@@ -42,8 +44,10 @@ def recorded(but):
     """
     texts = {}
     for module, defined in FLAGS.flags_by_module_dict().items():
-        if module == sys.argv[0] or module.startswith(
-            ("tfnoisy.bin", "tfnoisy.cli")
+        if (
+            module == sys.argv[0]
+            or module.startswith(("tfnoisy.bin", "tfnoisy.cli"))
+            or plugins.has_module(module)
         ):
             for flag in defined:
                 if flag.name in {*but, *_OF_THIS_START}:

@@ -291,6 +291,17 @@ _DEVICES = {
     ),
 }
 
+_PLUGINS = {
+    "plugin": SharedFlag(
+        flag_groups.PLUGINS,
+        flags.DEFINE_multi_string,
+        [],
+        "A Python module, or the path of a .py file, that registers methods, "
+        "networks, noise kinds, data sets or views of your own; several of "
+        "them separated by commas. A run folder records it.",
+    ),
+}
+
 # In the order in which the help shows them.
 FLAGS_BY_NAME = {
     **_DATA,
@@ -299,4 +310,5 @@ FLAGS_BY_NAME = {
     **_TRAINING,
     **_OUTPUT,
     **_DEVICES,
+    **_PLUGINS,
 }

@@ -58,6 +58,7 @@ def define(
         "device_id",
         "mixed_precision",
         "jit_compile",
+        "plugin",
         dataset_name=dataset_name,
         studentnet=studentnet,
         augment=augment,

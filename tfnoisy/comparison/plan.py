@@ -11,7 +11,7 @@ import shlex
 
 import numpy as np
 
-from tfnoisy import errors, output_file
+from tfnoisy import errors, output_file, plugins
 from tfnoisy.catalogue import methods as catalogue
 from tfnoisy.comparison import protocol as protocol_lib
 from tfnoisy.runs import folder as run_folder
@@ -122,6 +122,17 @@ def _check_folder(run):
                 f"{run.folder} holds another run: --{name}={there} there, "
                 f"{value} here; choose another --output_dir"
             )
+
+
+def recorded_plugins(output_dir):
+    """Returns the plugins that the runs of a comparison record, a list.
+
+    Args:
+        output_dir: of the comparison; it need not exist.
+    """
+    flags = sorted(pathlib.Path(output_dir).glob("*-*/flags.flags"))
+    recorded = (run_folder.RunFolder(f.parent).read_flags() for f in flags)
+    return plugins.split(values.get("plugin", "") for values in recorded)
 
 
 def is_finished(run):

@@ -34,6 +34,7 @@ _SETTLED = (
     "noise_type",
     "num_epochs",
     "overwrite",
+    "plugin",
     "r",
     "seed",
     "train_log_dir",
@@ -50,6 +51,7 @@ class Protocol:
         num_epochs: E, passes over the training data.
         flags: words of the command line that every method gets.
         method_flags: {method: words} that only this method gets.
+        plugins: what the trainers get as --plugin.
     """
 
     dataset_name: str
@@ -59,6 +61,7 @@ class Protocol:
     method_flags: dict[str, tuple[str, ...]] = dataclasses.field(
         default_factory=dict
     )
+    plugins: tuple[str, ...] = ()
 
     @property
     def is_digits(self):
@@ -66,7 +69,9 @@ class Protocol:
         return self.dataset_name == "digits"
 
 
-def make_protocol(dataset_name, noise, num_epochs, flags=(), method_flags=()):
+def make_protocol(
+    dataset_name, noise, num_epochs, flags=(), method_flags=(), plugins=()
+):
     """Returns the `Protocol` that a user asks for.
 
     Args:
@@ -75,6 +80,7 @@ def make_protocol(dataset_name, noise, num_epochs, flags=(), method_flags=()):
         num_epochs: E; 0 for the data set's own, which only digits has.
         flags: texts such as "--batch_size=64 --weight_decay=0".
         method_flags: likewise, after a method's name and a colon.
+        plugins: names of plugins, as `plugins.load` returns them.
 
     Raises:
         UserError: for noise that does not exist, for no epochs, and for flags
@@ -101,6 +107,7 @@ def make_protocol(dataset_name, noise, num_epochs, flags=(), method_flags=()):
         num_epochs or _DIGITS_EPOCHS,
         sum((_words(text) for text in flags), ()),
         by_method,
+        tuple(plugins),
     )
 
 
@@ -155,6 +162,11 @@ def flags_of(name, protocol):
         "--augment=standard",
         *([f"--method={name}"] if entry.has_general_trainer else []),
         *registry.resolve(entry.recipe)(protocol),
+        *(
+            [f"--plugin={','.join(protocol.plugins)}"]
+            if protocol.plugins
+            else []
+        ),
         *protocol.flags,
         *protocol.method_flags.get(name, ()),
     )

@@ -39,30 +39,22 @@ class Argument:
     help: str = ""
 
 
-def of(cls: type) -> dict[str, Argument]:
+def of(
+    cls: type, defaults: Mapping[str, Any] | None = None
+) -> dict[str, Argument]:
     """Returns {name: `Argument`} of a method's own keyword arguments.
 
     Args:
         cls: a subclass of `base.Method`.
+        defaults: {name: default} in place of the constructor's.
     """
     found: dict[str, Argument] = {}
     for owner, parameter in _parameters(cls):
         if parameter.name not in found and owner is not base.Method:
             found[parameter.name] = _argument(owner, parameter)
+    for name, value in (defaults or {}).items():
+        found[name] = dataclasses.replace(found[name], default=value)
     return found
-
-
-def default(cls: type, name: str) -> Any:
-    """Returns the default that a constructor's argument has.
-
-    Args:
-        cls: a subclass of `base.Method`.
-        name: of a keyword argument, also one of `base.Method`.
-    """
-    for _, parameter in _parameters(cls):
-        if parameter.name == name:
-            return parameter.default
-    raise ValueError(f"{cls.__name__} has no argument {name}")
 
 
 def accepted(cls: Callable, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from tfnoisy.datasets import pipeline
 from tfnoisy.datasets import probe as probe_lib
 from tfnoisy.datasets.images import streamed
 from tfnoisy.noise import manifest as noise_manifest
+from tfnoisy.runs import flag_values
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -63,15 +64,13 @@ class DataOptions:
         """Returns the options that a run folder's flags record.
 
         Args:
-            values: {flag name: value as text}; others are passed over.
+            values: {flag name: value as text}; flags that are no option are
+                ignored.
+
+        Raises:
+            UserError: for a text that is no value of its option.
         """
-        return cls(
-            **{
-                field.name: field.type(values[field.name])
-                for field in dataclasses.fields(cls)
-                if field.name in values
-            }
-        )
+        return cls(**flag_values.of_dataclass(cls, values))
 
 
 @dataclasses.dataclass(frozen=True)

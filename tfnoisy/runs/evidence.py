@@ -15,6 +15,7 @@ import numpy as np
 
 from tfnoisy import errors, metrics
 from tfnoisy.catalogue import methods as catalogue
+from tfnoisy.runs import flag_values
 
 # Arrays that rank the labels where nothing else is said.
 _SCORES = ("clean_probability", "agreement", "label_score")
@@ -118,7 +119,7 @@ def read(path, recorded):
         return _described(
             arrays,
             _former_method(arrays, path),
-            lambda attribute: float(recorded.get(attribute, 0.5)),
+            lambda attribute: flag_values.get(recorded, attribute, 0.5),
         )
     try:
         threshold = loaded.get("_threshold")

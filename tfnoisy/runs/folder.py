@@ -222,6 +222,7 @@ class RunFolder:
 OPERATIONAL = (
     "cache_mib",
     "eval_every",
+    "plugin",
     "save_interval_secs",
     "save_summaries_secs",
     "steps_per_execution",

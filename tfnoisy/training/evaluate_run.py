@@ -5,12 +5,13 @@ import time
 
 import tensorflow as tf
 
-from tfnoisy import errors
+from tfnoisy import errors, plugins
 from tfnoisy.augment import standard
 from tfnoisy.mentor import weighting
 from tfnoisy.methods import base
 from tfnoisy.nets import pair, registry
 from tfnoisy.runs import data as run_data
+from tfnoisy.runs import flag_values
 from tfnoisy.runs import folder as run_folder
 from tfnoisy.training import evaluation, optimizer
 
@@ -46,6 +47,7 @@ class RunEvaluator:
         self.folder = find_run(checkpoint_dir)
         self.recorded = self.folder.read_flags()
         overrides = overrides or {}
+        plugins.load(overrides.get("plugin", self.recorded.get("plugin", "")))
         for name in ("studentnet", "dataset_name"):
             if overrides.get(name, self.recorded[name]) != self.recorded[name]:
                 raise errors.UserError(
@@ -88,7 +90,7 @@ class RunEvaluator:
         ]
         self.method = base.Method(
             networks[0] if len(networks) == 1 else pair.Pair(*networks),
-            ema_decay=float(self.recorded.get("ema_decay", 0.0)),
+            ema_decay=flag_values.get(self.recorded, "ema_decay", 0.0),
         )
         self.method.compile(optimizer.TF1Momentum())
         self._evaluate = evaluation.Evaluator(
@@ -106,9 +108,21 @@ class RunEvaluator:
         return tf.train.latest_checkpoint(str(folder))
 
     def restore(self, checkpoint):
-        """Gives the method the weights of a checkpoint, by its path."""
+        """Gives the method the weights of a checkpoint, by its path.
+
+        Raises:
+            UserError: if the network is not the one that the run trained, as
+                after a change of a plugin.
+        """
         saved = self.method.checkpoint(evaluation_only=True)
-        saved.restore(checkpoint).assert_existing_objects_matched()
+        try:
+            saved.restore(checkpoint).assert_existing_objects_matched()
+        except (AssertionError, ValueError) as error:
+            raise errors.UserError(
+                f"{checkpoint} does not fit --studentnet="
+                f"{self.recorded['studentnet']} as it is built now: the run "
+                "trained another network by that name"
+            ) from error
 
     def logits(self):
         """Returns the newest checkpoint's logits, float32 [N, C], by row.
@@ -219,11 +233,11 @@ class RunEvaluator:
         results = self.folder.read_results()
         if results:
             return results["steps"]
-        epochs = float(self.recorded.get("num_epochs", 0))
+        epochs = flag_values.get(self.recorded, "num_epochs", 0.0)
         if epochs:
-            batch_size = int(self.recorded["batch_size"])
+            batch_size = flag_values.get(self.recorded, "batch_size", 1)
             return run_data.steps_of(epochs, len(self.dataset), batch_size)
-        return int(self.recorded["max_number_of_steps"])
+        return flag_values.get(self.recorded, "max_number_of_steps", 0)
 
 
 def cross_entropies(logits, labels):
