@@ -34,13 +34,17 @@ trainer_flags.define(
     studentnet="preact_resnet18",
     augment="standard",
     max_number_of_steps=0,
-    ema_decay=None,
+    ema_decay=0.0,
     momentum=0.9,
     num_epochs=200,
     learning_rate=0.02,
 )
 with flag_groups.group(flag_groups.METHOD):
-    flags.DEFINE_string("method", None, "The method. Required.")
+    flags.DEFINE_string(
+        "method",
+        None,
+        "The method, one that has no script of its own. Required.",
+    )
 flag_groups.offer(
     "method",
     lambda: [e.name for e in catalogue.METHODS if e.has_general_trainer],
