@@ -28,6 +28,7 @@ lint: .venv/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/mypy
 
 format: .venv/.installed-dev
 	$(BIN)/ruff check --fix .

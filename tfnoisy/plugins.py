@@ -190,6 +190,8 @@ def _import(source: _Source) -> types.ModuleType:
     if source.file is None or _spec(source.name) is not None:
         return importlib.import_module(source.name)
     spec = importlib.util.spec_from_file_location(source.name, source.file)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{source.file} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[source.name] = module
     try:

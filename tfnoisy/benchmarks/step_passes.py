@@ -7,6 +7,7 @@ of noise, and the pieces of plain training that the step cannot do without.
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import tensorflow as tf
 
@@ -187,7 +188,7 @@ def _with_ids(setting, entry):
     return entry.load()(setting.pair(), num_ids=setting.batch_size)
 
 
-_FORWARD_OR_REVERSE = {
+_FORWARD_OR_REVERSE: dict[str, Any] = {
     "studentnet": "resnet29",
     "batch_size": 100,
     "variants": {"reverse": {"meta_gradient": "reverse"}},

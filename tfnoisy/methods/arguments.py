@@ -97,7 +97,9 @@ def _argument(owner: Any, parameter: inspect.Parameter) -> Argument:
     if hint is None and parameter.default not in (None, REQUIRED):
         hint = type(parameter.default)
         if hint in (list, tuple):
-            hint = list[type(next(iter(parameter.default), ""))]
+            hint = types.GenericAlias(
+                list, type(next(iter(parameter.default), ""))
+            )
     kind, choices, is_list = _type_of(hint)
     return Argument(
         parameter.name,

@@ -48,11 +48,11 @@ _OPCODES = frozenset(_OPCODE_NAMES.split())
 
 
 class _Storage(typing.NamedTuple):
-    """A piece of memory by its key, `count` numbers of `dtype`."""
+    """A piece of memory by its key, `length` numbers of `dtype`."""
 
     key: str
     dtype: str
-    count: int
+    length: int
 
 
 class _Tensor(typing.NamedTuple):
