@@ -20,6 +20,8 @@ def test_an_untrained_network_is_timed_beside_keras():
         ("c_loader", 8),
         ("grpc", 1),
         ("grpc", 8),
+        ("rest", 1),
+        ("rest", 8),
         ("keras", 8),
     ]
     for row in rows:
@@ -37,8 +39,10 @@ def test_an_exported_model_is_timed(exported):
     rows = serving_suite.serving_suite(
         exported.path.parent, repeats=2, batch_sizes=(1, 3)
     )
-    assert [row["through"] for row in rows] == ["c_loader"] * 2 + ["grpc"] * 2
-    assert [row["batch_size"] for row in rows] == [1, 3, 1, 3]
+    ways = ["c_loader", "grpc", "rest"]
+    assert [(row["through"], row["batch_size"]) for row in rows] == [
+        (way, size) for way in ways for size in (1, 3)
+    ]
 
 
 def test_the_numbers_are_those_of_the_times():

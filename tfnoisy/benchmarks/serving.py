@@ -1,8 +1,9 @@
 """How fast an exported model answers on this machine.
 
-Through TensorFlow Serving's loader, and through gRPC by `local_server`, whose
-client and server here share a process: a server proper batches requests and
-shares nothing with its clients.  All is timed in interleaved repeats.
+Through TensorFlow Serving's loader, and through gRPC and REST by
+`local_server`, whose client and server here share a process: a server proper
+batches requests and shares nothing with its clients.  All is timed in
+interleaved repeats.
 """
 
 import contextlib
@@ -16,7 +17,7 @@ from tfnoisy import errors
 from tfnoisy.augment import standard
 from tfnoisy.benchmarks import timing
 from tfnoisy.nets import registry
-from tfnoisy.serving.client import client, grpc_client
+from tfnoisy.serving.client import client, grpc_client, rest_client
 from tfnoisy.serving.export import signatures, warm_up
 from tfnoisy.serving.loader import version_folder
 from tfnoisy.serving.server import local_server
@@ -45,8 +46,8 @@ def serving_suite(
         batch_sizes: N of the requests.
 
     Returns:
-        A dict for each way and batch size: {through: `c_loader` or `grpc`,
-        batch_size, median_ms, p99_ms, images_per_second}, and for the
+        A dict for each way and batch size: {through: `c_loader`, `grpc` or
+        `rest`, batch_size, median_ms, p99_ms, images_per_second}, and for the
         untrained network last {through: `keras`, ...}: the same for a
         `tf.function` of it at the largest batch, and
         `loader_overhead`: the median of the loader, when it is asked for the
@@ -69,6 +70,9 @@ def serving_suite(
             server.grpc_address, server.model.name, timeout=600.0
         )
         stack.callback(asked.close)
+        by_rest = rest_client.Rest(
+            server.rest_address, server.model.name, timeout=600.0
+        )
         session = server.model.session
         if client.PIXELS not in session.signatures:
             raise errors.UserError(
@@ -80,6 +84,7 @@ def serving_suite(
             given = {"images": _images(size, shape)}
             runs["c_loader", size] = _call(session.run, client.PIXELS, given)
             runs["grpc", size] = _call(asked.predict, client.PIXELS, given)
+            runs["rest", size] = _call(by_rest.predict, client.PIXELS, given)
         if classifier is not None:
             given = _images(max(batch_sizes), shape)
             runs["keras", len(given)] = _keras(classifier, given)
@@ -143,7 +148,8 @@ def _keras(classifier, images):
 def _rows(wall, cpu, largest):
     """Returns the result, see `serving_suite`, of {(through, N): seconds}."""
     rows = []
-    for through, size in sorted(wall):
+    # Keras, which is no way to serve, comes last.
+    for through, size in sorted(wall, key=lambda key: (key[0] == "keras", key)):
         if through == _ALONE:
             continue
         seconds = wall[through, size]
@@ -159,7 +165,6 @@ def _rows(wall, cpu, largest):
             }
         )
     if (_ALONE, largest) in wall:
-        # Keras is last by the alphabet.
         rows[-1] |= {
             "loader_overhead": _overhead(wall, largest),
             "loader_cpu_overhead": _overhead(cpu, largest),
