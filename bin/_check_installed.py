@@ -1,24 +1,26 @@
 """Says in one line how to run a script where tfnoisy is not installed."""
 
 import importlib.util
+import os
 import pathlib
-import shutil
 import sys
 
 
 def _remedy(script):
-    root = script.resolve().parents[1]
+    """Returns what to type, from the folder that the user is in."""
+    root = pathlib.Path(os.path.relpath(script.resolve().parents[1]))
     python = root / ".venv" / "bin" / "python"
-    if python.exists():
-        return f"{python} {script}"
-    if shutil.which("make"):
-        return f"make -C {root} .venv/.installed, then {python} {script}"
-    return f"python3 -m pip install {root}, then try again"
+    if not python.exists():
+        install = f"make -C {root} .venv/.installed"
+        return f"say `{install}`, then `{python} {script}`"
+    return f"say `{python} {script}`, or `. {python.parent / 'activate'}` first"
 
 
 if importlib.util.find_spec("tfnoisy") is None:
     script = pathlib.Path(sys.argv[0])
-    sys.exit(
-        f"{script.name}: tfnoisy is not installed for {sys.executable}; say "
-        f"{_remedy(script)}"
+    print(
+        f"{script.name}: tfnoisy is not installed for {sys.executable}: "
+        f"{_remedy(script)}",
+        file=sys.stderr,
     )
+    sys.exit(2)

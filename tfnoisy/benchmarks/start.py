@@ -53,18 +53,32 @@ def start_suite(scripts, repeats):
     Yields:
         A dict for each: what, seconds (by the clock) and processor_seconds.
     """
-    python = (sys.executable, "-c")
-    yield _timed("import tfnoisy", [*python, "import tfnoisy"], repeats)
+    words = [sys.executable, "-c", "import tfnoisy"]
+    yield _timed("import tfnoisy", words, repeats)
     scripts = pathlib.Path(scripts)
     for script in sorted(scripts.glob("[a-z]*.py")):
         words = [sys.executable, str(script), "--help"]
         yield _timed(f"{script.name} --help", words, repeats)
+    for method in ("baseline", "mentormix"):
+        yield first_step(scripts / f"cifar_train_{method}.py", repeats)
+
+
+def first_step(trainer, repeats):
+    """Times a trainer until its first step on digits has been made.
+
+    Args:
+        trainer: the script's path.
+        repeats: how often it is timed; the least counts.
+
+    Returns:
+        A dict: what, seconds (by the clock) and processor_seconds.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        for method in ("baseline", "mentormix"):
-            script = str(scripts / f"cifar_train_{method}.py")
-            run = f"--train_log_dir={folder}/{method}"
-            words = [*python, _UNTIL_FIRST_STEP, script, run, *_RUN]
-            yield _timed(f"first step of {method} on digits", words, repeats)
+        words = [
+            *(sys.executable, "-c", _UNTIL_FIRST_STEP, str(trainer)),
+            *(f"--train_log_dir={folder}/run", *_RUN),
+        ]
+        return _timed(f"first step of {trainer.name} on digits", words, repeats)
 
 
 def _timed(what, words, repeats):
