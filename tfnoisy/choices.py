@@ -13,6 +13,10 @@ PRECISIONS = ("none", "float16", "bfloat16")
 # Which devices a run uses, see `training.distribution`.
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker")
 
+# What to do with a step whose loss or weights are not finite, see
+# `training.loop`.
+ON_NONFINITE = ("stop", "skip")
+
 # Label scores of predicted probabilities, see `audit.scores`.
 LABEL_SCORES = (
     "self_confidence",

@@ -17,6 +17,14 @@ class TrainingError(Exception):
     """
 
 
+class StorageError(TrainingError):
+    """A disk does not take what is written; exit code 1.
+
+    It is full, over quota, read-only, or does not allow a file of that size;
+    or the folder is gone.  What was written before is whole.
+    """
+
+
 class Interrupted(Exception):
     """Ctrl-C or SIGTERM, after what was reached was saved; exit code 130."""
 

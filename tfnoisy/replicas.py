@@ -86,11 +86,12 @@ def failing_together(strategy):
             workers.
 
     Raises:
-        UserError: on all workers if the body raises it on one.
+        UserError: on all workers if the body raises it, or a `StorageError`,
+            on one, which raises its own.
     """
     try:
         yield
-    except errors.UserError:
+    except (errors.UserError, errors.StorageError):
         gathered(strategy, np.int64(1))
         raise
     failed = np.flatnonzero(gathered(strategy, np.int64(0)))

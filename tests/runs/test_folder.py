@@ -1,6 +1,6 @@
 import json
-import os
-import pathlib
+import re
+import resource
 import threading
 
 import pytest
@@ -32,7 +32,6 @@ def test_naming_a_folder_creates_nothing(tmp_path, monkeypatch):
     assert folder.read_flags() is None
     assert folder.read_results() is None
     assert folder.read_metrics() == []
-    assert folder.keep_metrics_until(5) == []
     folder.clear()
     assert list(tmp_path.iterdir()) == []
 
@@ -56,7 +55,6 @@ def test_the_flag_file_says_where_the_run_was_prolonged(folder):
     assert folder.extended_from() == [100, 2000]
     # As comments, which a flag file may have.
     assert folder.read_flags() == FLAGS
-    assert run_folder.compare_flags(folder, FLAGS) is True
 
 
 def test_metrics_are_lines(folder):
@@ -78,55 +76,126 @@ def test_half_a_line_is_dropped_wherever_it_ends(folder, cut):
     # Without its end of line only, it is a line.
     steps = [5, 10, 15] if cut == 1 else [5, 10]
     assert [row["step"] for row in folder.read_metrics()] == steps
-    kept = folder.keep_metrics_until(100)
-    assert [row["step"] for row in kept] == steps
+    folder.write_metrics(folder.read_metrics())
     folder.append_metrics({"step": 20, "x": 1})
     assert [row["step"] for row in folder.read_metrics()] == [*steps, 20]
 
 
-def test_evaluations_of_later_steps_are_dropped(folder):
-    for step in (5, 10, 15):
-        folder.append_metrics({"step": step})
-    assert folder.keep_metrics_until(10) == [{"step": 5}, {"step": 10}]
-    assert folder.read_metrics() == [{"step": 5}, {"step": 10}]
-    assert folder.keep_metrics_until(0) == []
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"5\n",
+        b"[]\n",
+        b'"step"\n',
+        b"{}\n",
+        b'{"step": "5"}\n',
+        b"[" * 9999,
+    ]
+    + [b"\xff\xfe\x00", b'{"step": 1.5}\n', b'{"step": true}\n', b"\n\n"],
+)
+def test_what_is_no_evaluation_is_none(folder, text):
+    folder.metrics.write_bytes(b'{"step": 5}\n' + text + b'{"step": 7}\n')
+    rows = folder.read_metrics()
+    assert rows == [{"step": 5}, {"step": 7}][: 1 + (text == b"")]
+    folder.write_metrics([*rows, {"step": 9}])
+    assert folder.read_metrics() == [*rows, {"step": 9}]
+
+
+def test_metrics_are_written_again_only_if_they_differ(folder):
+    rows = [{"step": 5, "x": 0.1}]
+    folder.write_metrics([])
+    assert not folder.metrics.exists()
+    folder.write_metrics(rows)
+    before = folder.metrics.stat()
+    folder.write_metrics(rows)
+    assert folder.metrics.stat().st_ino == before.st_ino
+    folder.write_metrics([])
     assert folder.metrics.read_text() == ""
 
 
 def test_results(folder):
-    results = {"method": "mentormix", "test": {"accuracy": 0.125}}
+    results = {"steps": 5, "test": {"accuracy": 0.125}}
     folder.write_results(results)
     assert folder.read_results() == results
     assert folder.results.read_text().endswith("}\n")
 
 
-@pytest.mark.parametrize("moment", ["write_text", "replace"])
-def test_a_file_is_replaced_whole_or_not_at_all(folder, monkeypatch, moment):
+@pytest.mark.parametrize("text", [b"", b"{", b"[]", b"5", b"{}", b"\xff"])
+def test_damaged_results_are_one_line(folder, text):
+    folder.results.write_bytes(text)
+    with pytest.raises(
+        errors.UserError, match=r"results\.json is damaged: put"
+    ):
+        folder.read_results()
+
+
+@pytest.mark.parametrize("name", ["flags", "results"])
+def test_a_folder_where_a_file_should_be(folder, name):
+    path = getattr(folder, name)
+    path.mkdir()
+    with pytest.raises(errors.UserError, match="is damaged"):
+        getattr(folder, f"read_{name}")()
+    folder.metrics.mkdir()
+    assert folder.read_metrics() == []
+
+
+@pytest.mark.parametrize("read", ["networks", "replicas", "extended_from"])
+def test_damaged_comments_are_one_line(folder, read):
+    folder.write_flags(FLAGS, "train.py", [100], networks=2, replicas=8)
+    text = re.sub(r"(# .*) \d+\n", r"\1 many\n", folder.flags.read_text())
+    folder.flags.write_text(text)
+    with pytest.raises(errors.UserError, match=r"flags\.flags is damaged"):
+        getattr(folder, read)()
+
+
+def test_a_full_disk_costs_no_file(folder):
     folder.write_flags(FLAGS, "train.py")
     folder.write_results({"steps": 1})
-    folder.append_metrics({"step": 5})
-
-    def half(path, text):
-        path.write_bytes(text[: len(text) // 2].encode())
-        raise OSError("no space left on device")
-
-    def no_replace(*_):
-        raise OSError("killed")
-
-    if moment == "write_text":
-        monkeypatch.setattr(pathlib.Path, "write_text", half)
-    else:
-        monkeypatch.setattr(os, "replace", no_replace)
-    for write in (
-        lambda: folder.write_flags({}, "other.py"),
-        lambda: folder.write_results({"steps": 2}),
-        lambda: folder.keep_metrics_until(0),
-    ):
-        with pytest.raises(OSError):
-            write()
+    for step in range(50):
+        folder.append_metrics({"step": step})
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200, before[1]))
+    try:
+        for write in (
+            lambda: folder.write_flags({"x": "y" * 999}, "other.py"),
+            lambda: folder.write_results({"steps": "2" * 999}),
+            lambda: folder.write_metrics([{"step": 0, "x": "y" * 999}]),
+            lambda: folder.append_metrics({"step": 50}),
+            lambda: folder.write_evidence(b"0" * 999),
+        ):
+            with pytest.raises(errors.StorageError, match="File too large"):
+                write()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert folder.read_flags() == FLAGS
     assert folder.read_results() == {"steps": 1}
-    assert folder.read_metrics() == [{"step": 5}]
+    assert folder.read_metrics() == [{"step": step} for step in range(50)]
+    assert len(list(folder.path.iterdir())) == 3
+
+
+def test_a_folder_that_is_gone_is_not_made_anew(tmp_path):
+    folder = run_folder.RunFolder(tmp_path / "run")
+    folder.path.mkdir()
+    folder.check_there()
+    folder.path.rename(tmp_path / "moved")
+    for write in (
+        lambda: folder.write_results({"steps": 1}),
+        lambda: folder.append_metrics({"step": 1}),
+    ):
+        with pytest.raises(errors.StorageError, match="was moved or deleted"):
+            write()
+    assert not folder.path.exists()
+
+
+def test_a_path_that_cannot_be_a_folder(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    for path, words in (
+        (tmp_path / "file", "is a file"),
+        (tmp_path / ("x" * 300), "File name too long"),
+    ):
+        with pytest.raises(errors.UserError, match=words):
+            run_folder.RunFolder(path).check_usable()
 
 
 def test_replicas_are_noted_beside_the_flags(folder):
@@ -150,7 +219,7 @@ def test_another_machines_file_is_waited_for(folder):
 
 def test_clear_leaves_what_is_not_the_runs(folder):
     folder.write_flags(FLAGS, "train.py")
-    folder.write_results({})
+    folder.write_results({"steps": 1})
     folder.append_metrics({"step": 1})
     for path in (folder.manifest, folder.evidence, folder.tipping):
         path.write_bytes(b"old")
@@ -159,63 +228,8 @@ def test_clear_leaves_what_is_not_the_runs(folder):
         (path / "file").write_text("old")
     (folder.path / "notes.txt").write_text("mine")
     (folder.path / "figures").mkdir()
+    folder.remove_results()
+    assert folder.read_results() is None
     folder.clear()
     left = sorted(path.name for path in folder.path.iterdir())
     assert left == ["figures", "notes.txt"]
-
-
-def test_the_same_command_resumes(folder):
-    folder.write_flags(FLAGS, "train.py")
-    assert run_folder.compare_flags(folder, FLAGS) is True
-    # How often it is evaluated and where it lies is not what it is.
-    moved = {
-        **FLAGS,
-        "eval_every": "7",
-        "train_log_dir": "elsewhere",
-        "save_interval_secs": "5",
-    }
-    assert run_folder.compare_flags(folder, moved) is True
-
-
-@pytest.mark.parametrize(
-    "before, after",
-    [
-        ({}, {"max_number_of_steps": "101"}),
-        ({"num_epochs": "2.5"}, {"num_epochs": "10"}),
-    ],
-)
-def test_more_steps_go_on(folder, before, after):
-    folder.write_flags({**FLAGS, **before}, "train.py")
-    command = {**FLAGS, **before, **after}
-    assert run_folder.compare_flags(folder, command) is False
-
-
-@pytest.mark.parametrize(
-    "changes, words",
-    [
-        ({"learning_rate": "0.2"}, "--learning_rate=0.1 there, 0.2 here;"),
-        ({"max_number_of_steps": "99"}, "--max_number_of_steps=100 there"),
-        # Epochs in place of steps are not more of the same.
-        ({"num_epochs": "1.0"}, "--num_epochs=0.0 there, 1.0 here;"),
-        (
-            {"max_number_of_steps": "200", "learning_rate": "0.2"},
-            "--learning_rate=0.1 there, 0.2 here and 1 more;",
-        ),
-        ({"a_new_flag": "1"}, "--a_new_flag=None there, 1 here"),
-    ],
-)
-def test_another_run_is_refused(folder, changes, words):
-    folder.write_flags(FLAGS, "train.py")
-    with pytest.raises(errors.UserError) as caught:
-        run_folder.compare_flags(folder, {**FLAGS, **changes})
-    message = str(caught.value)
-    assert message.startswith(f"{folder.path} holds another run: ")
-    assert words in message
-    assert "--overwrite" in message and "\n" not in message
-    assert folder.read_flags() == FLAGS
-
-
-def test_epochs_no_longer_given_are_another_run(folder):
-    folder.write_flags({**FLAGS, "num_epochs": "3.0"}, "train.py")
-    with pytest.raises(errors.UserError, match=r"--num_epochs=3\.0 there"):
-        run_folder.compare_flags(folder, FLAGS)

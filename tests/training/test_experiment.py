@@ -164,23 +164,13 @@ def test_a_folder_that_is_no_run_is_left_alone(tmp_path):
 
 def test_a_file_in_the_way_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(errors.UserError, match="cannot be written"):
+    with pytest.raises(errors.UserError, match="cannot write .*: Not a dir"):
         experiment.run(describe(tmp_path / "file/run"))
 
 
-def test_damage_is_said_in_one_line(tmp_path):
+def test_damaged_files_are_said_in_one_line(tmp_path):
     experiment.run(describe(tmp_path))
     longer = describe(tmp_path, max_number_of_steps=9)
-    index = tmp_path / "checkpoints/checkpoint"
-    text = index.read_text()
-    index.write_text("garbage{{{")
-    with pytest.raises(errors.UserError, match="lost its checkpoints"):
-        experiment.run(longer)
-    index.write_text(text)
-    [data] = (tmp_path / "checkpoints").glob("ckpt-6.data*")
-    data.write_bytes(data.read_bytes()[:1000])
-    with pytest.raises(errors.UserError, match="ckpt-6 is damaged"):
-        experiment.run(longer)
     (tmp_path / "results.json").write_text("{")
     with pytest.raises(errors.UserError, match=r"results\.json is damaged"):
         experiment.run(longer)

@@ -12,6 +12,7 @@ from tfnoisy.methods import base, baseline, mentormix
 from tfnoisy.nets import registry
 from tfnoisy.runs import folder as run_folder
 from tfnoisy.training import distribution, evaluation, loop, optimizer
+from tfnoisy.training import progress as run_progress
 
 
 def make_loop(path, method=None, num_steps=12, **kwargs):
@@ -29,6 +30,7 @@ def make_loop(path, method=None, num_steps=12, **kwargs):
         )
         method.compile(optimizer.TF1Momentum(0.05))
     strategy = kwargs.pop("strategy", distribution.make_strategy("one_device"))
+    further = kwargs.pop("further_evaluators", {})
     return loop.Loop(
         method,
         pipeline.TrainingData(digits, augmentation, 16, seed=5),
@@ -39,7 +41,8 @@ def make_loop(path, method=None, num_steps=12, **kwargs):
         evaluators={
             "test": evaluation.Evaluator(
                 method, digits, augmentation, 50, strategy
-            )
+            ),
+            **further,
         },
         progress=False,
         **kwargs,
@@ -190,7 +193,10 @@ def test_stages_say_when_to_judge_and_when_to_end(tmp_path):
     # What the last look at the data decided is in the last checkpoint.
     method = make()
     latest = tf.train.latest_checkpoint(str(tmp_path / "checkpoints"))
-    method.checkpoint().restore(latest).assert_consumed()
+    saved = method.checkpoint()
+    saved.progress = run_progress.Progress()
+    saved.restore(latest).assert_consumed()
+    assert saved.progress.rows == rows
     assert float(method.summed_up) == 1.0
 
 
@@ -220,18 +226,13 @@ def test_an_earlier_checkpoint_can_be_restored(tmp_path):
         make_loop(tmp_path, restore_step=5).run()
 
 
-def test_means():
-    means = loop.Means()
-    assert means.values() == {}
-    means.add({"loss": 1.0})
-    means.add({"loss": 3.0})
-    assert means.values() == {"loss": 2.0}
-
-
 def test_the_best_held_out_checkpoint_is_kept(tmp_path):
-    training = make_loop(tmp_path, eval_every=4)
     scores = iter([0.5, 0.9, 0.7])
-    training.evaluators["holdout"] = lambda: {"accuracy": next(scores)}
+    training = make_loop(
+        tmp_path,
+        eval_every=4,
+        further_evaluators={"holdout": lambda: {"accuracy": next(scores)}},
+    )
     training.run()
     best = tf.train.latest_checkpoint(str(training.folder.best))
     assert best.endswith("ckpt-8")

@@ -22,7 +22,13 @@ _PATHS = (
 )
 
 # Not recorded at their defaults: a run from before they were there goes on.
-_SINCE = ("jit_compile", "mixed_precision", "plugin", "steps_per_execution")
+_SINCE = (
+    "jit_compile",
+    "mixed_precision",
+    "on_nonfinite",
+    "plugin",
+    "steps_per_execution",
+)
 
 # Flags of this start of the run, not of the run.
 _OF_THIS_START = {

@@ -114,6 +114,14 @@ def _define_optimisation(learning_rate_decay_factor, momentum, ema_decay):
         lower_bound=0.0,
         upper_bound=0.999999,
     )
+    flags.DEFINE_enum(
+        "on_nonfinite",
+        "stop",
+        choices.ON_NONFINITE,
+        "At a loss or a weight that is not finite: stop ends the run and "
+        "leaves the last good checkpoint, skip leaves out the update, counts "
+        "it and goes on.",
+    )
 
 
 def _define_output():

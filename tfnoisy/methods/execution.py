@@ -6,10 +6,17 @@ import re
 import tensorflow as tf
 
 from tfnoisy import errors, replicas
+from tfnoisy.methods import nonfinite
 
 
 def compiled(
-    strategy, train_step, prepare, steps=1, jit_compile=False, eager=False
+    strategy,
+    train_step,
+    prepare,
+    steps=1,
+    jit_compile=False,
+    eager=False,
+    guard=None,
 ):
     """Returns a function that makes training steps.
 
@@ -21,6 +28,8 @@ def compiled(
         steps: the most steps of one call.
         jit_compile: whether XLA compiles the step.
         eager: run the step as Python, operation by operation, for a debugger.
+        guard: a `nonfinite.Guard` that takes back steps, and adds a log that
+            says so; None for no such thing.
 
     Returns:
         A function of (iterator, see `replicas.iterate`; int number of steps,
@@ -28,6 +37,8 @@ def compiled(
         the replicas.  It raises a `TrainingError` if XLA cannot compile it.
     """
     replica_step = by_xla(train_step, prepare) if jit_compile else train_step
+    if guard:
+        replica_step = guard.judging(replica_step)
     names = []
 
     def stacked_logs(batch):
@@ -39,6 +50,11 @@ def compiled(
         logs = strategy.run(stacked_logs, (replicas.dealt(strategy, iterator),))
         # Together: workers would have to meet for each of them.
         return strategy.reduce(tf.distribute.ReduceOp.MEAN, logs, axis=None)
+
+    if guard:
+        one_step = guard.taking_back(
+            strategy, one_step, lambda logs: logs[names.index(nonfinite.FINITE)]
+        )
 
     def traced(function):
         if eager:

@@ -3,20 +3,21 @@
 flags.flags         reruns it: SCRIPT --flagfile=RUN/flags.flags
 noise_manifest.npz  which labels were wrong
 metrics.jsonl       a line per evaluation
-results.json        at the end, and only then
-evidence.npz        what the method found out about the labels, if it does
-tipping.png         BKD's: the curve that told when to judge them
-checkpoints/        the last ones, and `best/` if data were held out
+results.json        the final metrics, written when the run has ended
+evidence.npz        per-example evidence about the labels, if the method has any
+tipping.png         BKD's curve of confidence, and when it judged the labels
+checkpoints/        the last ten, and `best/` if data were held out
 tensorboard/        events
+lock                who trains here; see `runs.lock`
 """
 
 import json
-import os
 import pathlib
 import shutil
 import time
 
-from tfnoisy import errors
+from tfnoisy import errors, output_file
+from tfnoisy.runs import lock as run_lock
 
 _NETWORKS = "# Networks that are trained and judged together: "
 _REPLICAS = "# Replicas that share a step: "
@@ -42,34 +43,87 @@ class RunFolder:
         self.checkpoints = self.path / "checkpoints"
         self.best = self.checkpoints / "best"
         self.tensorboard = self.path / "tensorboard"
+        self.lock = run_lock.Lock(self.path)
 
     def check_usable(self):
-        """Refuses a folder whose files are not those of a run.
+        """Refuses a path that cannot be a run folder, and others' folders.
 
         Raises:
-            UserError: if it holds files by our names but no flags.flags.
+            UserError: if the path cannot be a folder, or holds files by our
+                names but no flags.flags.
         """
         ours = [self.checkpoints, self.results, self.metrics, self.manifest]
-        strange = [path for path in ours if path.exists()]
-        if strange and not self.flags.exists():
+        try:
+            strange = [path for path in ours if path.exists()]
+            is_run = self.flags.exists()
+            in_the_way = self.path.exists() and not self.path.is_dir()
+        except (OSError, ValueError) as error:
+            raise errors.UserError(
+                f"--train_log_dir={self.path} is no path of a folder: {error}"
+            ) from error
+        if in_the_way:
+            raise errors.UserError(
+                f"--train_log_dir={self.path} is a file, not a folder"
+            )
+        if strange and not is_run:
             raise errors.UserError(
                 f"{self.path} is no run folder of tfnoisy, yet has a "
                 f"{strange[0].name}; choose another --train_log_dir"
             )
 
+    def check_there(self):
+        """Refuses to write into a folder that was moved, deleted or replaced.
+
+        Raises:
+            StorageError: if it was.
+        """
+        there = self.path.is_dir()
+        if self.lock.is_held:
+            there = there and self.lock.is_there()
+        if not there:
+            raise errors.StorageError(
+                f"{self.path} was moved or deleted while the run trained: "
+                "nothing more can be saved there.  If it was moved, the same "
+                "command with --train_log_dir=NEW_PLACE resumes the run from "
+                "its last checkpoint"
+            )
+
     def clear(self):
-        """Removes what an earlier run left; other files stay."""
-        for folder in (self.checkpoints, self.tensorboard):
-            shutil.rmtree(folder, ignore_errors=True)
-        for file in (
+        """Removes an earlier run; other files, and the lock, stay.
+
+        Raises:
+            StorageError: if the disk is read-only.
+        """
+        for path in (
             self.results,
+            self.checkpoints,
+            self.tensorboard,
             self.evidence,
             self.tipping,
             self.metrics,
             self.manifest,
+            # Last: what is left of a run that was being removed is one.
             self.flags,
         ):
-            file.unlink(missing_ok=True)
+            self._remove(path)
+
+    def remove_results(self):
+        """Makes a finished run one that goes on.
+
+        Raises:
+            StorageError: if the disk is read-only.
+        """
+        self._remove(self.results)
+
+    @staticmethod
+    def _remove(path):
+        try:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise output_file.failure(path, error) from error
 
     def read_flags(self):
         """Returns {flag name: value as text} of the run, or None if new.
@@ -97,32 +151,33 @@ class RunFolder:
     @staticmethod
     def _damaged(path):
         return errors.UserError(
-            f"{path} is damaged; restore it, or begin anew with another "
+            f"{path} is damaged: put a good copy of it back, or choose another "
             "--train_log_dir"
         )
 
     def extended_from(self):
         """Returns the steps at which the run had ended and was prolonged."""
-        lines = self._flag_lines() or []
-        return [
-            int(line.removeprefix(_EXTENDED))
-            for line in lines
-            if line.startswith(_EXTENDED)
-        ]
+        return self._noted(_EXTENDED)
 
     def networks(self):
         """Returns how many networks the run trains together, 1 or 2."""
-        return self._noted(_NETWORKS)
+        return (self._noted(_NETWORKS) or [1])[0]
 
     def replicas(self):
         """Returns how many replicas, on all machines, share a step."""
-        return self._noted(_REPLICAS)
+        return (self._noted(_REPLICAS) or [1])[0]
 
     def _noted(self, what):
-        for line in self._flag_lines() or []:
-            if line.startswith(what):
-                return int(line.removeprefix(what))
-        return 1
+        """Returns the numbers of the comments that begin with these words."""
+        words = [
+            line.removeprefix(what)
+            for line in self._flag_lines() or []
+            if line.startswith(what)
+        ]
+        try:
+            return [int(word) for word in words]
+        except ValueError as error:
+            raise self._damaged(self.flags) from error
 
     def wait_for(self, path, seconds=60.0):
         """Waits for a file that another machine has written into the folder.
@@ -166,37 +221,57 @@ class RunFolder:
             lines.append(f"{_REPLICAS}{replicas}")
         lines += [f"{_EXTENDED}{steps}" for steps in extended_from]
         lines += [f"--{name}={value}" for name, value in values.items()]
-        self._replace(self.flags, "\n".join(lines) + "\n")
+        self._write(self.flags, "\n".join(lines) + "\n")
 
     def append_metrics(self, line):
-        """Appends one evaluation, a dict of numbers with its `step`."""
-        with self.metrics.open("a") as file:
-            file.write(json.dumps(line) + "\n")
+        """Appends one evaluation, a dict of numbers with its `step`.
+
+        Raises:
+            StorageError: if the disk does not take it.
+        """
+        self.check_there()
+        try:
+            with self.metrics.open("a") as file:
+                file.write(json.dumps(line) + "\n")
+        except OSError as error:
+            raise output_file.failure(self.metrics, error) from error
 
     def read_metrics(self):
-        """Returns the evaluations so far, a list of dicts."""
-        if not self.metrics.exists():
+        """Returns the evaluations so far, a list of dicts.
+
+        They end where the file is damaged: a run that was killed, or whose
+        disk was full, leaves half a line.
+        """
+        try:
+            text = self.metrics.read_text(errors="replace")
+        except OSError:
             return []
         rows = []
-        for line in self.metrics.read_text().splitlines():
-            # A run killed while it wrote leaves half a line, the last one.
+        for line in text.splitlines():
             try:
-                rows.append(json.loads(line))
-            except json.JSONDecodeError:
+                row = json.loads(line)
+            except (ValueError, RecursionError):
                 break
+            if not isinstance(row, dict) or type(row.get("step")) is not int:
+                break
+            rows.append(row)
         return rows
 
-    def keep_metrics_until(self, step):
-        """Drops the evaluations of steps that a resumed run makes again."""
-        rows = [row for row in self.read_metrics() if row["step"] <= step]
-        if self.metrics.exists():
-            text = "".join(json.dumps(row) + "\n" for row in rows)
-            self._replace(self.metrics, text)
-        return rows
+    def write_metrics(self, rows):
+        """Makes the file say these evaluations, if it does not already."""
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        try:
+            before = self.metrics.read_text(errors="replace")
+        except FileNotFoundError:
+            before = ""
+        except OSError as error:
+            raise output_file.failure(self.metrics, error) from error
+        if text != before:
+            self._write(self.metrics, text)
 
     def write_results(self, results):
         """Writes results.json; from then on the run counts as finished."""
-        self._replace(self.results, json.dumps(results, indent=2) + "\n")
+        self._write(self.results, json.dumps(results, indent=2) + "\n")
 
     def read_results(self):
         """Returns results.json as a dict, or None before the end.
@@ -207,64 +282,17 @@ class RunFolder:
         if not self.results.exists():
             return None
         try:
-            return json.loads(self.results.read_text())
-        except ValueError as error:
+            results = json.loads(self.results.read_text())
+        except (ValueError, OSError, RecursionError) as error:
             raise self._damaged(self.results) from error
+        if not isinstance(results, dict) or "steps" not in results:
+            raise self._damaged(self.results)
+        return results
 
-    @staticmethod
-    def _replace(path, text):
-        beside = path.with_name(path.name + ".new")
-        beside.write_text(text)
-        os.replace(beside, path)
+    def write_evidence(self, contents):
+        """Writes evidence.npz, given its bytes."""
+        self._write(self.evidence, contents)
 
-
-# What may differ between a run and its resumption: where and how, not what.
-OPERATIONAL = (
-    "cache_mib",
-    "eval_every",
-    "plugin",
-    "save_interval_secs",
-    "save_summaries_secs",
-    "steps_per_execution",
-    "train_log_dir",
-)
-LENGTH = ("max_number_of_steps", "num_epochs")
-
-
-def compare_flags(folder, values):
-    """Compares a command with the run that its folder holds.
-
-    Args:
-        folder: a `RunFolder` that holds a run.
-        values: {flag name: value as text} of the command.
-
-    Returns:
-        True if the command asks for the same run, False if it asks for more
-        steps of it.
-
-    Raises:
-        UserError: if it asks for a different run.
-    """
-    before = folder.read_flags()
-    differing = sorted(
-        name
-        for name in {*before, *values} - {*OPERATIONAL}
-        if before.get(name) != values.get(name)
-    )
-    if not differing:
-        return True
-    # From none to some --num_epochs is another way to count, not more.
-    longer = all(
-        name in LENGTH
-        and 0 < float(before.get(name) or 0) < float(values.get(name) or 0)
-        for name in differing
-    )
-    if longer:
-        return False
-    name = differing[0]
-    more = f" and {len(differing) - 1} more" if len(differing) > 1 else ""
-    raise errors.UserError(
-        f"{folder.path} holds another run: --{name}={before.get(name)} there,"
-        f" {values.get(name)} here{more}; choose another --train_log_dir, or"
-        " --overwrite"
-    )
+    def _write(self, path, contents):
+        self.check_there()
+        output_file.write(path, contents, make_folder=False)

@@ -10,6 +10,7 @@ from tfnoisy.augment import standard
 from tfnoisy.mentor import weighting
 from tfnoisy.methods import base
 from tfnoisy.nets import pair, registry
+from tfnoisy.runs import checkpoint_files
 from tfnoisy.runs import data as run_data
 from tfnoisy.runs import flag_values
 from tfnoisy.runs import folder as run_folder
@@ -105,24 +106,41 @@ class RunEvaluator:
     def latest(self, best=False):
         """Returns the newest checkpoint's path, or None before the first."""
         folder = self.folder.best if best else self.folder.checkpoints
-        return tf.train.latest_checkpoint(str(folder))
+        return next(iter(checkpoint_files.newest_first(folder)), None)
 
     def restore(self, checkpoint):
         """Gives the method the weights of a checkpoint, by its path.
 
         Raises:
-            UserError: if the network is not the one that the run trained, as
-                after a change of a plugin.
+            UserError: if it is damaged, or of another network.
         """
+        problem = checkpoint_files.damage(checkpoint)
+        if problem is not None:
+            raise errors.UserError(self._damaged(checkpoint, problem))
         saved = self.method.checkpoint(evaluation_only=True)
         try:
             saved.restore(checkpoint).assert_existing_objects_matched()
-        except (AssertionError, ValueError) as error:
+        except (AssertionError, ValueError, tf.errors.OpError) as error:
             raise errors.UserError(
                 f"{checkpoint} does not fit --studentnet="
                 f"{self.recorded['studentnet']} as it is built now: the run "
                 "trained another network by that name"
             ) from error
+
+    def _damaged(self, checkpoint, problem):
+        """Returns a line about a damaged checkpoint, and what to do."""
+        message = f"{checkpoint} is damaged ({problem}); "
+        good, _ = checkpoint_files.newest_good(self.folder.checkpoints)
+        if good is None:
+            return message + "put a good copy back"
+        command = "the training command"
+        if self.folder.results.exists():
+            step = checkpoint_files.step_of(good)
+            command += f" with --restore_step={step}"
+        return (
+            f"{message}put a good copy back, or let {command} make it again "
+            f"from the newest good one, {good}"
+        )
 
     def logits(self):
         """Returns the newest checkpoint's logits, float32 [N, C], by row.
@@ -166,7 +184,7 @@ class RunEvaluator:
             step: that of this step; 0 for the newest.
 
         Raises:
-            UserError: if there is no such checkpoint.
+            UserError: if there is no such checkpoint, or it is damaged.
         """
         checkpoint = self.checkpoint(best)
         if step:
@@ -183,19 +201,35 @@ class RunEvaluator:
         Args:
             interval_secs: seconds between two looks.
             best: look at the held-out choice in place of the last.
+
+        Raises:
+            UserError: if the last checkpoint is damaged, or there is none.
         """
         seen = None
         while True:
             finished = self.folder.results.exists()
             checkpoint = self.latest(best)
             if checkpoint and checkpoint != seen:
+                row = self._while_training(checkpoint, finished, best)
+                if row is None:
+                    continue
                 seen = checkpoint
-                yield self(checkpoint)
+                yield row
             if finished:
                 if seen is None:
                     self.once(best)  # Says what is missing.
                 return
             time.sleep(interval_secs)
+
+    def _while_training(self, checkpoint, finished, best):
+        """Returns a checkpoint's evaluation, or None if it was replaced."""
+        try:
+            return self(checkpoint)
+        except errors.UserError:
+            # A run that trains keeps the last ones only.
+            if finished or self.latest(best) == checkpoint:
+                raise
+            return None
 
     def write_features(self, path):
         """Writes the CSV from which a data-driven MentorNet is trained.

@@ -1,12 +1,13 @@
-"""One experiment from its description to its results.json.
+"""One experiment from its description to its final metrics.
 
 Nothing is written before everything that a user may have got wrong has been
-looked at: flags, data, noise, network, and the run folder that is there.
+looked at: flags, data, noise, network, the run folder that is there, and the
+checkpoint to go on from.
 """
 
+import contextlib
 import dataclasses
 import pathlib
-import resource
 import sys
 import warnings
 from collections.abc import Callable
@@ -15,14 +16,18 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-import tfnoisy
-from tfnoisy import errors, output_file, replicas
+from tfnoisy import errors, replicas
 from tfnoisy.nets import applications, precision, registry
-from tfnoisy.noise import manifest as noise_manifest
+from tfnoisy.runs import checkpoint_files
 from tfnoisy.runs import data as run_data
-from tfnoisy.runs import evidence as run_evidence
 from tfnoisy.runs import folder as run_folder
-from tfnoisy.training import distribution, evaluation
+from tfnoisy.training import (
+    distribution,
+    evaluation,
+    memorisation,
+    opening,
+    results,
+)
 from tfnoisy.training import loop as training_loop
 
 # Odd and large: of the seeds that people choose no two differ by it.
@@ -54,7 +59,8 @@ class Experiment(run_data.DataOptions):
         eval_every: steps between evaluations; 0 for twenty in all, but at most
             one an epoch, or where the method's stages say so.
         eval_steps: Budget -> further steps to evaluate at.
-        restore_step: go on from the checkpoint of this step; 0 for the last.
+        restore_step: go on from the checkpoint of this step; 0 for the
+            newest that is not damaged.
         eval_batch_size: images per evaluation batch and replica.
         save_interval_secs: between checkpoints.
         save_summaries_secs: between TensorBoard scalars.
@@ -65,6 +71,8 @@ class Experiment(run_data.DataOptions):
         mixed_precision: what the students compute in, see `nets.precision`.
         jit_compile: whether XLA compiles the training step.
         steps_per_execution: the most training steps of one call.
+        on_nonfinite: what to do at a loss that is not finite, `stop` or
+            `skip`; see `loop.Loop`.
     """
 
     method: str
@@ -92,6 +100,7 @@ class Experiment(run_data.DataOptions):
     mixed_precision: str = "none"
     jit_compile: bool = False
     steps_per_execution: int = 1
+    on_nonfinite: str = "stop"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,7 +121,7 @@ class Budget:
 
 
 def run(experiment):
-    """Trains, or resumes, or reports a finished run.
+    """Trains a run, resumes it, or reports a finished one.
 
     Each of several workers runs this; only the chief writes.
 
@@ -126,28 +135,28 @@ def run(experiment):
     Raises:
         UserError: before anything is written.
         TrainingError: if training cannot go on.
+        StorageError: if the run folder cannot be written.
+        Interrupted: after Ctrl-C or SIGTERM.
         WorkerLost: if another worker has ended.
     """
     cluster = distribution.read_cluster()
     with distribution.losing_workers(cluster), warnings.catch_warnings():
         if not cluster.is_chief:
             warnings.simplefilter("ignore")
-        return _run(experiment, cluster)
+        folder = run_folder.RunFolder(experiment.train_log_dir)
+        final = opening.finished(experiment, folder)
+        if final is None:
+            return _train(experiment, cluster, folder)
+        if not cluster.is_chief:
+            return None
+        print(
+            f"{folder.path} is finished; --overwrite trains it anew",
+            file=sys.stderr,
+        )
+        return final
 
 
-def _run(experiment, cluster):
-    folder = run_folder.RunFolder(experiment.train_log_dir)
-    folder.check_usable()
-    if not experiment.overwrite and folder.read_flags() is not None:
-        same = run_folder.compare_flags(folder, experiment.flags)
-        if same and folder.read_results() is not None:
-            if not cluster.is_chief:
-                return None
-            print(
-                f"{folder.path} is finished; --overwrite trains it anew",
-                file=sys.stderr,
-            )
-            return folder.read_results()
+def _train(experiment, cluster, folder):
     # Before any operation of TensorFlow, see `make_strategy`.
     strategy = distribution.make_strategy(
         experiment.strategy, experiment.num_virtual_devices
@@ -155,12 +164,59 @@ def _run(experiment, cluster):
     if experiment.deterministic:
         tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(experiment.seed)
-    with replicas.failing_together(strategy):
-        data = run_data.load(experiment)
-        budget = _budget(experiment, data.train, strategy.num_replicas_in_sync)
-        pretrained = _pretrained(experiment, folder, data.augmentation)
-    _check_alike(strategy, data.manifest)
+    with contextlib.ExitStack() as stack:
+        with replicas.failing_together(strategy):
+            if cluster.is_chief:
+                stack.enter_context(folder.lock)
+            data = run_data.load(experiment)
+            budget = _budget(
+                experiment, data.train, strategy.num_replicas_in_sync
+            )
+            pretrained = _pretrained(experiment, folder, data.augmentation)
+        _check_alike(strategy, data.manifest)
+        method = _make_method(experiment, data, budget, pretrained, strategy)
+        loop = _make_loop(experiment, method, data, folder, strategy, budget)
+        with replicas.failing_together(strategy):
+            if cluster.is_chief and not experiment.overwrite:
+                opening.check_resumable(
+                    folder, data.manifest, strategy.num_replicas_in_sync
+                )
+        if not experiment.overwrite:
+            loop.restore()
+        with replicas.failing_together(strategy):
+            if cluster.is_chief:
+                opening.begin(experiment, folder, method, data.manifest)
+        with replicas.failing_together(strategy):
+            if not cluster.is_chief:
+                folder.wait_for(folder.flags)
+        try:
+            return _run(experiment, method, loop, data, budget, cluster)
+        except errors.StorageError as error:
+            raise errors.StorageError(
+                f"{error}; once that is put right, the same command resumes "
+                "the run from its last checkpoint"
+            ) from error
 
+
+def _run(experiment, method, loop, data, budget, cluster):
+    """Trains, and writes the final metrics."""
+    loop.run()
+    strategy = loop.strategy
+    memorised = memorisation.measure(experiment, method, data, strategy)
+    final = None
+    if cluster.is_chief:
+        final = results.final_metrics(
+            experiment, method, budget, data, loop.progress, memorised
+        )
+        results.write(
+            loop.folder, experiment.method, method, data.manifest, final
+        )
+    # None ends before the run has.
+    replicas.gathered(strategy, np.int64(0))
+    return final
+
+
+def _make_method(experiment, data, budget, pretrained, strategy):
     def build(index=0):
         return registry.build(
             experiment.studentnet,
@@ -174,9 +230,11 @@ def _run(experiment, cluster):
         )
 
     with strategy.scope():
-        method = experiment.make_method(build, budget)
-    evaluators = _evaluators(experiment, method, data, strategy)
-    loop = training_loop.Loop(
+        return experiment.make_method(build, budget)
+
+
+def _make_loop(experiment, method, data, folder, strategy, budget):
+    return training_loop.Loop(
         method,
         data.training(experiment.batch_size, experiment.seed),
         folder,
@@ -185,28 +243,13 @@ def _run(experiment, cluster):
         eval_every=_eval_every(experiment, budget),
         eval_steps=experiment.eval_steps(budget),
         restore_step=experiment.restore_step,
-        evaluators=evaluators,
+        evaluators=_evaluators(experiment, method, data, strategy),
         save_interval_secs=experiment.save_interval_secs,
         save_summaries_secs=experiment.save_summaries_secs,
         steps_per_execution=experiment.steps_per_execution,
         jit_compile=experiment.jit_compile,
+        on_nonfinite=experiment.on_nonfinite,
     )
-    with replicas.failing_together(strategy):
-        if cluster.is_chief:
-            _open(folder, experiment, method, data.manifest)
-            print(data.manifest.describe(), file=sys.stderr)
-    with replicas.failing_together(strategy):
-        if not cluster.is_chief:
-            folder.wait_for(folder.flags)
-    history = loop.run()
-    memorised = _memorised(experiment, method, data, strategy)
-    results = None
-    if cluster.is_chief:
-        results = _results(experiment, method, budget, data, history, memorised)
-        _close(folder, experiment.method, method, data.manifest, results)
-    # None ends before the run has.
-    replicas.gathered(strategy, np.int64(0))
-    return results
 
 
 def _check_alike(strategy, manifest):
@@ -226,31 +269,12 @@ def _check_alike(strategy, manifest):
         )
 
 
-def _close(folder, name, method, manifest, results):
-    """Adds what the method found out to the results, and writes them.
-
-    Raises:
-        TrainingError: for evidence that cannot be kept; the rest is.
-    """
-    results |= method.method_metrics()
-    results["extended_from"] = folder.extended_from()
-    try:
-        evidence = run_evidence.of(method, name)
-    except errors.TrainingError:
-        folder.write_results(results)
-        raise
-    if evidence is not None:
-        output_file.write(folder.evidence, evidence.to_bytes())
-        results["detection"] = run_evidence.judge(evidence, manifest)
-    folder.write_results(results)
-
-
 def _pretrained(experiment, folder, augmentation):
     """Returns the weights to begin with, or None.
 
     A run that goes on takes those of its checkpoint.
     """
-    resumed = tf.train.latest_checkpoint(str(folder.checkpoints))
+    resumed = checkpoint_files.newest_first(folder.checkpoints)
     if not experiment.pretrained or (resumed and not experiment.overwrite):
         return None
     if augmentation.statistics is None:
@@ -309,144 +333,6 @@ def _evaluators(experiment, method, data, strategy):
     if data.holdout is not None:
         evaluators["holdout"] = on(data.holdout)
     return evaluators
-
-
-def _open(folder, experiment, method, manifest):
-    """The first moment at which anything is written.
-
-    Raises:
-        UserError: if it cannot be, or the folder's run had other labels.
-    """
-    try:
-        _begin(folder, experiment, method, manifest)
-    except OSError as error:
-        raise errors.UserError(
-            f"--train_log_dir={folder.path} cannot be written: {error.strerror}"
-        ) from error
-
-
-def _begin(folder, experiment, method, manifest):
-    if experiment.overwrite:
-        folder.clear()
-    elif folder.manifest.exists():
-        before = noise_manifest.NoiseManifest.load(folder.manifest)
-        if before.sha256() != manifest.sha256():
-            raise errors.UserError(
-                f"{folder.path} was trained on other labels (its "
-                "noise_manifest.npz differs): the data have changed since; "
-                "choose another --train_log_dir, or --overwrite"
-            )
-        there = folder.replicas()
-        here = method.distribute_strategy.num_replicas_in_sync
-        if there != here:
-            raise errors.UserError(
-                f"{folder.path} was trained by {there} replicas, here are "
-                f"{here}: its steps would go on with other examples; choose "
-                "another --train_log_dir, or --overwrite"
-            )
-    folder.path.mkdir(parents=True, exist_ok=True)
-    ended = folder.extended_from()
-    if folder.read_results():
-        ended.append(folder.read_results()["steps"])
-    # In this order: a run killed in between must not count as finished.
-    folder.results.unlink(missing_ok=True)
-    networks = len(getattr(method.student, "networks", [method.student]))
-    folder.write_flags(
-        experiment.flags,
-        experiment.command,
-        ended,
-        networks,
-        method.distribute_strategy.num_replicas_in_sync,
-    )
-    manifest.save(folder.manifest)
-
-
-def _results(experiment, method, budget, data, history, memorised):
-    last = history[-1]
-    steps = last["step"]
-    return {
-        "method": experiment.method,
-        "dataset": experiment.dataset_name,
-        "train_split": experiment.train_split,
-        "studentnet": experiment.studentnet,
-        "noise": {
-            "spec": str(data.manifest.spec),
-            "seed": int(data.manifest.seed),
-            "measured_rate": data.manifest.measured_rate(),
-            "manifest_sha256": data.manifest.sha256(),
-        },
-        "seed": experiment.seed,
-        "steps": steps,
-        "batch_size": budget.batch_size,
-        "train_examples": budget.num_examples,
-        "probe_examples": 0 if data.probe is None else len(data.probe),
-        "test": {
-            "accuracy": last["test_accuracy"],
-            "top5": last["test_top5"],
-            "loss": last["test_loss"],
-            "weights": method.evaluated_weights,
-        },
-        "best_test_accuracy": max(row["test_accuracy"] for row in history),
-        "holdout": _holdout(history, data),
-        "train": memorised,
-        "wall_seconds": last["seconds"],
-        "images_per_second": round(
-            steps * budget.batch_size / max(last["seconds"], 1e-9), 1
-        ),
-        "peak_memory_mib": round(
-            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        ),
-        "versions": {
-            "tfnoisy": tfnoisy.__version__,
-            "tensorflow": tf.__version__,
-            "keras": keras.__version__,
-            "numpy": np.__version__,
-            "python": sys.version.split()[0],
-        },
-    }
-
-
-def _holdout(history, data):
-    """The evaluation that the held-out noisy data would pick, if any."""
-    if data.holdout is None:
-        return None
-    best = max(history, key=lambda row: row["holdout_accuracy"])
-    return {
-        "examples": len(data.holdout),
-        "accuracy": history[-1]["holdout_accuracy"],
-        "best_accuracy": best["holdout_accuracy"],
-        "best_step": best["step"],
-        "test_accuracy_at_best": best["test_accuracy"],
-    }
-
-
-def _memorised(experiment, method, data, strategy):
-    """How much of the training labels, and of the wrong ones, is fitted.
-
-    By the evaluated weights, on a random sample that is not much more work
-    than the test.
-    """
-    chosen = run_data.by_lot(data.train, "evaluation", experiment.seed)
-    count = min(5000, max(1000, len(data.test)))
-    sample = data.train.take(np.sort(chosen[:count]))
-    logits = evaluation.predict_logits(
-        method,
-        sample,
-        data.augmentation,
-        experiment.eval_batch_size,
-        strategy,
-    )
-    fitted = logits.argmax(axis=1) == sample.given_labels
-    wrong = np.zeros(len(sample), bool)
-    if sample.clean_labels is not None:
-        wrong = sample.given_labels != sample.clean_labels
-    return {
-        "examples": len(sample),
-        "given_label_accuracy": float(fitted.mean()),
-        "wrong_labels_fitted": (
-            float(fitted[wrong].mean()) if wrong.any() else None
-        ),
-    }
 
 
 def default_folder(method, dataset_name, noise, seed):

@@ -2,10 +2,10 @@
 
 Step by step under a `tf.distribute` strategy, or several steps a call, to
 the same end: a call ends where something else is due.  Everything that decides
-the result lives in the method's and the optimiser's variables and in the
-step count; the data are entered at the batch that the step count names.  So
-a run that was killed goes on from its last checkpoint as if nothing had
-happened, bit for bit on one device.
+the result lives in the method's and the optimiser's variables, in the step
+count, and in the run's `progress.Progress`; the data are entered at the batch
+that the step count names.  So a run that was killed goes on from its last
+checkpoint as if nothing had happened, bit for bit on one device.
 
 Of several workers each runs this loop, in step with the others; only the
 first, the chief, writes and talks.  All variables are alike on all workers, so
@@ -13,35 +13,22 @@ that its checkpoints are those of the run.
 """
 
 import contextlib
-import math
 import time
 
 import numpy as np
 import tensorflow as tf
-import tqdm
 
 from tfnoisy import errors, replicas
 from tfnoisy.datasets.images import streamed
-from tfnoisy.methods import base, execution
-from tfnoisy.training import checkpoints
-
-
-class Means:
-    """The running means of the steps' logs."""
-
-    def __init__(self):
-        self._sums = {}
-        self._count = 0
-
-    def add(self, logs):
-        """Adds one step's {name: float}."""
-        self._count += 1
-        for name, value in logs.items():
-            self._sums[name] = self._sums.get(name, 0.0) + value
-
-    def values(self):
-        """Returns {name: mean}, empty before the first step."""
-        return {name: s / self._count for name, s in self._sums.items()}
+from tfnoisy.methods import base, execution, nonfinite
+from tfnoisy.training import (
+    checkpoints,
+    interruption,
+    judging,
+    reporting,
+    step_logs,
+)
+from tfnoisy.training import progress as run_progress
 
 
 class Loop:
@@ -63,6 +50,7 @@ class Loop:
         save_summaries_secs=120,
         steps_per_execution=1,
         jit_compile=False,
+        on_nonfinite="stop",
         progress=True,
     ):
         """Prepares training; nothing is written yet.
@@ -71,7 +59,7 @@ class Loop:
             method: a compiled `methods.base.Method`, made in the strategy's
                 scope.
             data: a `pipeline.TrainingData`.
-            folder: a `run_folder.RunFolder`.
+            folder: a `runs.folder.RunFolder`.
             strategy: a `tf.distribute.Strategy`.
             num_steps: T, the most; a method may end earlier.
             eval_every: steps between two evaluations; 0 where the method's
@@ -79,13 +67,15 @@ class Loop:
             evaluators: {"test": Evaluator, and perhaps "holdout"}.
             eval_steps: further steps to evaluate at.
             restore_step: go on from the checkpoint of this step; 0 for the
-                last one.
+                newest one.
             save_interval_secs: seconds between two checkpoints.
             save_summaries_secs: seconds between two sets of TensorBoard
                 scalars.
             steps_per_execution: the most steps of one call of TensorFlow; of
                 no consequence but for time.
             jit_compile: whether XLA compiles the step, of one device.
+            on_nonfinite: `stop` ends the run at a loss that is not finite;
+                `skip` leaves out the updates of such steps, see `nonfinite`.
             progress: whether to show a progress bar (on a terminal only).
 
         Raises:
@@ -102,65 +92,88 @@ class Loop:
         self.strategy = strategy
         self.num_steps = num_steps
         self.eval_every = eval_every
-        self.evaluators = evaluators
         self.eval_steps = frozenset(eval_steps)
         self.restore_step = restore_step
         self.save_interval_secs = save_interval_secs
-        self.save_summaries_secs = save_summaries_secs
         self.steps_per_execution = steps_per_execution
         self.jit_compile = jit_compile
         self.is_chief = replicas.is_chief(strategy)
-        self.progress = progress and self.is_chief
+        self.progress = run_progress.Progress()
+        self.checkpoints = checkpoints.Checkpoints(
+            method, folder, strategy, self.progress
+        )
+        self._guard = (
+            nonfinite.Guard(method) if on_nonfinite == "skip" else None
+        )
+        self._reporter = reporting.Reporter(
+            folder, self.is_chief, progress, save_summaries_secs
+        )
+        self._signals = interruption.Signals()
+        self._judge = judging.Judge(method, evaluators)
+        self._logs = step_logs.StepLogs(self.progress)
+        self._step = self._saved_step = None
         self._compiled = {}
-        self._pending = []
-        self._means = Means()
+
+    def restore(self):
+        """Restores the run's checkpoint, if it has one; writes nothing.
+
+        `run` does it, if it was not done before: to know of all reasons to
+        refuse before the run folder is touched.
+
+        Raises:
+            UserError: if there is none to restore, see `Checkpoints.restore`.
+        """
+        self.checkpoints.restore(self.restore_step)
+        self._step = int(base.value_of(self.method.step))
+        # Nothing is lost that was not reached.
+        self._saved_step = self._step
+        if not self.progress.is_known:
+            self._adopt_metrics()
+
+    def _adopt_metrics(self):
+        """Takes the evaluations from metrics.jsonl, for older checkpoints."""
+        rows = self.folder.read_metrics() if self.is_chief else []
+        rows = [row for row in rows if row["step"] <= self._step]
+        self.progress.rows = rows
+        self.progress.seconds = rows[-1].get("seconds", 0.0) if rows else 0.0
+        evaluated = np.int64(self.progress.evaluated(self._step))
+        if replicas.of_chief(self.strategy, evaluated) and not self.is_chief:
+            self.progress.rows = [{"step": self._step}]
 
     def run(self):
         """Trains from the last checkpoint, if any, to the last step.
 
         Returns:
-            The evaluations, a list of the lines of metrics.jsonl; on other
-            workers than the chief those made since this process began.
+            The evaluations, a list of the lines of metrics.jsonl.
 
         Raises:
             TrainingError: if a loss is not finite, where the last good
                 checkpoint stays; or if a streamed image cannot be read, where
                 the last checkpoint does.
+            StorageError: if the run folder cannot be written.
+            Interrupted: after Ctrl-C or SIGTERM.
         """
-        if self.is_chief:
+        if self._step is None:
+            self.restore()
+        if self.is_chief and not self.folder.lock.is_held:
             self.folder.path.mkdir(parents=True, exist_ok=True)
-        self.checkpoints = checkpoints.Checkpoints(
-            self.method, self.folder, self.strategy
-        )
-        self.checkpoints.restore(self.restore_step)
-        step = self._step_of_method()
-        self._rows = history = self._metrics_until(step)
-        self._seconds_before = history[-1]["seconds"] if history else 0.0
-        self._started = self._saved = self._summarised = time.monotonic()
-        self._steps_before_start = step
+        self.checkpoints.open()
+        if self.is_chief and self._step:
+            self.folder.write_metrics(self.progress.rows)
+        self._seconds_before = self.progress.seconds
+        self._started = self._saved = time.monotonic()
+        self._steps_before_start = self._step
         with (
-            self._summary_writer().as_default(),
-            tqdm.tqdm(
-                total=self.num_steps,
-                initial=step,
-                unit="step",
-                # None: only where a person watches.
-                disable=None if self.progress else True,
-                dynamic_ncols=True,
-            ) as bar,
+            self._signals,
+            self._reporter.running(self._step, self.num_steps),
         ):
-            if step:
-                self._say(bar, f"resuming at step {step} of {self.num_steps}")
+            if self._step:
+                self._reporter.say(
+                    f"resuming at step {self._step} of {self.num_steps}"
+                )
             try:
-                with streamed.naming_broken(*self.data.images):
-                    while stage := self.method.stage(
-                        step, self.data, self.num_steps
-                    ):
-                        step = self._run_stage(stage, step, bar)
-                if step not in [row["step"] for row in self._rows]:
-                    self._evaluate(step, bar)
-                # With what the method decided when no stage was left.
-                self._save(step)
+                self._train()
+                self._signals.check()
             except streamed.BrokenImages as broken:
                 # The step that it failed in may have counted itself: what is
                 # saved is what was reached before.
@@ -168,85 +181,120 @@ class Loop:
                     f"{broken}; with these files put right the same command "
                     f"goes on from {self._kept}"
                 ) from None
+            except interruption.Stopped:
+                raise self._stopped() from None
             except KeyboardInterrupt:
-                raise self._interrupted() from None
+                raise errors.Interrupted(
+                    "stopped at once; the same command goes on from "
+                    f"{self._kept}"
+                ) from None
             except tf.errors.OpError:
                 # Another worker may have stopped at what this one has yet to
                 # look at.
                 with contextlib.suppress(tf.errors.OpError):
-                    self._collect()
+                    self._logs.collect(self.checkpoints.latest)
                 raise
-        return self._rows
+        return self.progress.rows
+
+    def _train(self):
+        """Makes all stages, and the evaluations that are due."""
+        with streamed.naming_broken(*self.data.images):
+            if self.progress.evaluation_due:
+                self._evaluate()
+            while stage := self._next_stage():
+                self._run_stage(stage)
+        if not self.progress.evaluated(self._step):
+            self._evaluate()
+        # With what the method decided when no stage was left.
+        self._save()
+
+    def _next_stage(self):
+        with self._interruptible():
+            stage = self.method.stage(self._step, self.data, self.num_steps)
+        self._signals.check()
+        return stage
+
+    @contextlib.contextmanager
+    def _interruptible(self):
+        """Lets a signal interrupt the body if nothing is lost by it.
+
+        The body may leave variables half updated, which must not be saved:
+        what it began with is saved already, or the signal waits.
+        """
+        if self._saved_step == self._step:
+            with self._signals.at_once():
+                yield
+        else:
+            yield
 
     @property
     def _kept(self):
         """What a message calls the point that a run goes on from."""
         return self.checkpoints.latest or "the beginning"
 
-    def _interrupted(self):
+    def _stopped(self):
+        """Saves what was reached, and returns what to raise."""
         if replicas.num_workers(self.strategy) > 1:
             # To save, all of them would have to stop at the same step.
             return errors.Interrupted(
                 "stopped; the same command on all workers goes on from "
                 f"{self._kept}"
             )
-        # The step under way has ended: its variables are consistent.
-        step = self._step_of_method()
-        self._save(step)
+        if self._saved_step != self._step:
+            self._logs.collect(self.checkpoints.latest)
+            self._save()
         return errors.Interrupted(
-            f"stopped at step {step}; the same command goes on from there"
+            f"stopped at step {self._step}; the same command goes on from there"
         )
 
-    def _metrics_until(self, step):
-        """Returns the evaluations so far: the chief's, or where it has one."""
-        rows = self.folder.keep_metrics_until(step) if self.is_chief else []
-        evaluated = np.int64(step in [row["step"] for row in rows])
-        if replicas.of_chief(self.strategy, evaluated) and not self.is_chief:
-            rows = [{"step": step, "seconds": 0.0}]
-        return rows
-
-    def _summary_writer(self):
-        if not self.is_chief:
-            return tf.summary.create_noop_writer()
-        return tf.summary.create_file_writer(str(self.folder.tensorboard))
-
-    def _step_of_method(self):
-        return int(base.value_of(self.method.step))
-
-    def _run_stage(self, stage, step, bar):
+    def _run_stage(self, stage):
         """Trains to the end of the stage."""
         num_replicas = self.strategy.num_replicas_in_sync
-        first_batch = (step - stage.first_step) * num_replicas
+        first_batch = (self._step - stage.first_step) * num_replicas
         iterator = replicas.iterate(
             self.strategy, lambda context: stage.batches(first_batch, context)
         )
-        # Traced once, however many stages have it.
-        execute = self._compiled.get(stage.train_step)
-        if execute is None:
-            execute = self._compiled[stage.train_step] = execution.compiled(
+        execute = self._executing(stage.train_step)
+        last_step = min(stage.last_step, self.num_steps)
+        shown = time.monotonic()
+        while self._step < last_step:
+            number = self._steps_until_due(self._step, last_step)
+            self._advance(execute, iterator, number)
+            ended = stage.evaluate and self._step == last_step
+            self.progress.evaluation_due = bool(
+                self._is_due(self._step) or (ended and not self.eval_every)
+            )
+            self._signals.check()
+            if self.progress.evaluation_due:
+                self._evaluate()
+                shown = 0.0
+            elif time.monotonic() - self._saved > self.save_interval_secs:
+                self._logs.collect(self.checkpoints.latest)
+                self._save()
+            if time.monotonic() - shown > 0.5 or self._step == last_step:
+                self._show()
+                shown = time.monotonic()
+
+    def _executing(self, train_step):
+        """Returns the compiled step, traced once, whatever stages have it."""
+        if train_step not in self._compiled:
+            self._compiled[train_step] = execution.compiled(
                 self.strategy,
-                stage.train_step,
+                train_step,
                 self.method.prepare,
                 self.steps_per_execution,
                 self.jit_compile,
+                self._guard,
             )
-        last_step = min(stage.last_step, self.num_steps)
-        shown = time.monotonic()
-        while step < last_step:
-            number = self._steps_until_due(step, last_step)
-            self._pending.append((step + 1, execute(iterator, number)))
-            step += number
-            ended = stage.evaluate and step == last_step
-            if self._is_due(step) or (ended and not self.eval_every):
-                self._evaluate(step, bar)
-                shown = 0.0
-            elif time.monotonic() - self._saved > self.save_interval_secs:
-                self._collect()
-                self._save(step)
-            if time.monotonic() - shown > 0.5 or step == last_step:
-                self._show(step, bar)
-                shown = time.monotonic()
-        return step
+        return self._compiled[train_step]
+
+    def _advance(self, execute, iterator, number):
+        """Makes some steps."""
+        # The first call traces, which may take a minute.
+        with self._interruptible():
+            logs = execute(iterator, number)
+        self._logs.add(self._step + 1, logs)
+        self._step += number
 
     def _is_due(self, step):
         """Whether an evaluation is planned after this step."""
@@ -264,61 +312,43 @@ class Loop:
                 return after - step
         return end - step
 
-    def _evaluate(self, step, bar):
-        """Judges the method, writes the line, keeps the best, saves."""
-        self._collect()
-        logs = self._means.values()
+    def _evaluate(self):
+        """Judges the method, keeps the best, saves, writes the line."""
+        self._logs.collect(self.checkpoints.latest)
+        progress, step = self.progress, self._step
+        progress.evaluation_due = True
+        with self._signals.at_once():
+            judged = self._judge(step)
+        logs = progress.means.values()
         row = {"step": step, **{f"train_{k}": v for k, v in logs.items()}}
-        row["learning_rate"] = self._learning_rate(step - 1)
-        row |= self._loss_scale()
-        for name, evaluate in self.evaluators.items():
-            for metric, value in evaluate().items():
-                row[f"{name}_{metric}"] = value
-        seconds = time.monotonic() - self._started
-        row["seconds"] = round(self._seconds_before + seconds, 3)
-        earlier = [
-            previous["holdout_accuracy"]
-            for previous in self._rows
-            if "holdout_accuracy" in previous
-        ]
-        if row.get("holdout_accuracy", -1.0) > max(earlier, default=-1.0):
-            self.checkpoints.save(step, best=True)
-        # The line first: a run killed between the two makes this step, and
-        # so this line, again.
-        if self.is_chief:
-            self.folder.append_metrics(row)
-        self._rows.append(row)
-        self._save(step)
-        judged = {k: v for k, v in row.items() if not k.startswith("train_")}
-        self._summarise(step, {**logs, **judged})
-        self._say(
-            bar,
-            f"step {step}: loss {row['train_loss']:.4f}, accuracy on given "
-            f"labels {row['train_accuracy']:.4f}, "
-            + ", ".join(
-                f"{name} {row[f'{name}_accuracy']:.4f}"
-                for name in self.evaluators
-            ),
-        )
-        self._means = Means()
+        if self._guard:
+            row["skipped_updates"] = progress.num_skipped
+        row |= judged | {"seconds": round(self._seconds(), 3)}
+        earlier = [r.get("holdout_accuracy", -1.0) for r in progress.rows]
+        with self._signals.ignored():
+            progress.rows.append(row)
+            progress.means = run_progress.Means()
+            progress.evaluation_due = False
+            if row.get("holdout_accuracy", -1.0) > max(earlier, default=-1.0):
+                self.checkpoints.save(step, best=True)
+            # The checkpoint has the line: a run killed between the two
+            # writes it again.
+            self._save()
+            if self.is_chief:
+                self.folder.append_metrics(row)
+        self._reporter.summarise(step, {**logs, **judged})
+        self._reporter.say(self._judge.describe(row))
 
-    def _show(self, step, bar):
+    def _show(self):
         """Moves the progress bar; summarises when the time has come."""
-        bar.update(step - bar.n)
-        self._collect()
-        logs = self._means.values()
-        shown = {
-            name: f"{logs[name]:.3f}"
-            for name in ("loss", "accuracy", "data_util")
-            if name in logs
-        }
-        bar.set_postfix(
-            shown, images_per_s=f"{self.images_per_second(step):.0f}"
+        self._logs.collect(self.checkpoints.latest)
+        logs = self.progress.means.values()
+        self._reporter.show(
+            self._step, logs, self.images_per_second(self._step)
         )
-        now = time.monotonic()
-        if now - self._summarised > self.save_summaries_secs:
-            rate = {"learning_rate": self._learning_rate(step - 1)}
-            self._summarise(step, {**logs, **rate})
+        if self._reporter.is_summary_due:
+            rate = {"learning_rate": self._judge.learning_rate(self._step - 1)}
+            self._reporter.summarise(self._step, {**logs, **rate})
 
     def images_per_second(self, step):
         """Returns training images per second since this process began."""
@@ -326,55 +356,12 @@ class Loop:
         per_step = self.data.batch_size * self.strategy.num_replicas_in_sync
         return steps * per_step / (time.monotonic() - self._started)
 
-    def _collect(self):
-        """Adds the steps since the last time; stops at a bad loss."""
-        steps = []
-        for step, logs in self._pending_steps():
-            loss = float(logs["loss"])
-            if not math.isfinite(loss):
-                kept = self.checkpoints.latest
-                raise errors.TrainingError(
-                    f"the loss of step {step} is {loss}; the last good "
-                    f"checkpoint is {kept or 'none, it was too early'}; a "
-                    "smaller --learning_rate, with --overwrite, usually helps"
-                )
-            steps.append(logs)
-        for logs in steps:
-            self._means.add({name: float(v) for name, v in logs.items()})
-        self._pending.clear()
+    def _seconds(self):
+        return self._seconds_before + time.monotonic() - self._started
 
-    def _pending_steps(self):
-        """Yields (number, logs) of each step that has yet to be looked at."""
-        for first, logs in self._pending:
-            rows = zip(*(values.numpy() for values in logs.values()))
-            for number, row in enumerate(rows, first):
-                yield number, dict(zip(logs, row))
-
-    def _learning_rate(self, step):
-        rate = self.method.optimizer._learning_rate
-        return float(rate(step) if callable(rate) else base.value_of(rate))
-
-    def _loss_scale(self):
-        """Returns the loss scale and what it cost so far, if there is one."""
-        optimizer = self.method.optimizer
-        return {
-            name: base.value_of(getattr(optimizer, name)).item()
-            for name in ("loss_scale", "skipped_steps")
-            if hasattr(optimizer, name)
-        }
-
-    def _save(self, step):
-        self.checkpoints.save(step)
-        self._saved = time.monotonic()
-
-    def _summarise(self, step, values):
-        for name, value in values.items():
-            if name != "step" and math.isfinite(value):
-                tf.summary.scalar(name, value, step=step)
-        self._summarised = time.monotonic()
-
-    def _say(self, bar, line):
-        """Prints a line beside the bar; a run goes on where nobody reads it."""
-        if self.is_chief:
-            with contextlib.suppress(BrokenPipeError):
-                bar.write(line)
+    def _save(self):
+        with self._signals.ignored():
+            self.progress.seconds = self._seconds()
+            self.checkpoints.save(self._step)
+            self._saved_step = self._step
+            self._saved = time.monotonic()

@@ -82,6 +82,17 @@ class LossScaledMomentum(optimizer.TF1Momentum):
         # For `update_step`, which knows one variable: whether to move it.
         self.moves = state("moves", True, "bool")
 
+    @property
+    def counters(self):
+        """Those of `TF1Momentum`, and the state of the loss scale."""
+        return [
+            *super().counters,
+            self.loss_scale,
+            self.steps_in_a_row,
+            self.skipped_steps,
+            self.moves,
+        ]
+
     def scale_loss(self, loss):
         """Returns S times the loss, or what stands for it."""
         return loss * tf.cast(self.loss_scale.value, loss.dtype)

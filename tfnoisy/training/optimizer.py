@@ -42,6 +42,11 @@ class TF1Momentum(keras.optimizers.Optimizer):
             variables, "accumulator"
         )
 
+    @property
+    def counters(self):
+        """The variables that count a step even if its update is left out."""
+        return [self.iterations]
+
     def accumulator(self, variable):
         """Returns the accumulator that belongs to a trainable variable."""
         return self.accumulators[self._get_variable_index(variable)]

@@ -1,0 +1,46 @@
+"""How much of its training labels a method has memorised."""
+
+import numpy as np
+
+from tfnoisy.runs import data as run_data
+from tfnoisy.training import evaluation
+
+
+def measure(experiment, method, data, strategy):
+    """Returns how well the training labels, and the wrong ones, are fitted.
+
+    By the evaluated weights, on a random sample that is not much more work
+    than the test set.
+
+    Args:
+        experiment: an `experiment.Experiment`.
+        method: its trained `methods.base.Method`.
+        data: its `runs.data.Data`.
+        strategy: the `tf.distribute.Strategy` whose replicas share the work.
+
+    Returns:
+        {examples: how many were looked at; given_label_accuracy: in [0, 1];
+        wrong_labels_fitted: the share of the wrongly labelled examples for
+        which the wrong label is predicted, None if none is known}.
+    """
+    chosen = run_data.by_lot(data.train, "evaluation", experiment.seed)
+    count = min(5000, max(1000, len(data.test)))
+    sample = data.train.take(np.sort(chosen[:count]))
+    logits = evaluation.predict_logits(
+        method,
+        sample,
+        data.augmentation,
+        experiment.eval_batch_size,
+        strategy,
+    )
+    fitted = logits.argmax(axis=1) == sample.given_labels
+    wrong = np.zeros(len(sample), bool)
+    if sample.clean_labels is not None:
+        wrong = sample.given_labels != sample.clean_labels
+    return {
+        "examples": len(sample),
+        "given_label_accuracy": float(fitted.mean()),
+        "wrong_labels_fitted": (
+            float(fitted[wrong].mean()) if wrong.any() else None
+        ),
+    }
