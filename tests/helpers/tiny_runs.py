@@ -1,0 +1,141 @@
+"""Runs of all methods that take a moment: tiny networks on a few digits.
+
+A `Runner` traces a method once and then makes as many "processes" of its run
+as a test wants: each begins with the initial variables, as a new process would.
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfnoisy.augment import standard
+from tfnoisy.datasets import load, pipeline
+from tfnoisy.mentor import network as mentor_network
+from tfnoisy.methods import base, baseline, mentormix, mentornet
+from tfnoisy.methods.bkd import bkd
+from tfnoisy.methods.dividemix import dividemix
+from tfnoisy.methods.look_ahead import ieg, l2r
+from tfnoisy.nets import pair
+from tfnoisy.runs import folder as run_folder
+from tfnoisy.training import evaluation, loop, optimizer
+
+STEPS = 24
+COUNT = 80
+SHAPE = (8, 8, 1)
+
+
+def student(seed):
+    """A network of 1,306 parameters, with moving statistics."""
+    inputs = keras.Input(SHAPE)
+    x = keras.layers.Flatten()(inputs)
+    kernel = keras.initializers.GlorotUniform(seed)
+    x = keras.layers.Dense(16, kernel_initializer=kernel)(x)
+    x = keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
+    kernel = keras.initializers.GlorotUniform(seed + 100)
+    outputs = keras.layers.Dense(10, kernel_initializer=kernel)(x)
+    return keras.Model(inputs, outputs)
+
+
+def _mentored(make, **kwargs):
+    mentor = mentor_network.default()
+    return make(student(1), mentor, num_steps=STEPS, num_ids=COUNT, **kwargs)
+
+
+def _paired(make, **kwargs):
+    networks = pair.Pair(student(1), student(2))
+    return make(networks, num_ids=COUNT, **kwargs)
+
+
+METHODS = {
+    "baseline": lambda: baseline.Baseline(student(1), ema_decay=0.9),
+    "mixup": lambda: baseline.Baseline(student(1), mixup_alpha=1.0),
+    "mentornet": lambda: _mentored(mentornet.MentorNet),
+    "mentormix": lambda: _mentored(mentormix.MentorMix, ema_decay=0.9),
+    "l2r": lambda: l2r.L2R(student(1), num_ids=COUNT),
+    "ieg": lambda: ieg.IEG(student(1), num_ids=COUNT),
+    "dividemix": lambda: _paired(
+        dividemix.DivideMix, warm_up=1, num_epochs=2, batch_size=10
+    ),
+    "bkd": lambda: _paired(bkd.BKD, n_epoch=5, clean_test_freq=2),
+}
+# They say themselves when they are judged.
+IN_EPOCHS = ("dividemix", "bkd")
+
+
+def make_data(batch_size=20):
+    """A few digits, of which four in ten have a random label."""
+    digits = load.load("digits", f"train[:{COUNT}]")
+    draws = np.random.default_rng(0).random([2, COUNT])
+    labels = np.where(
+        draws[0] < 0.4, (10 * draws[1]).astype(int), digits.given_labels
+    )
+    view = standard.get("standard", SHAPE, mirror=False)
+    noisy = digits.take(np.arange(COUNT))
+    object.__setattr__(noisy, "given_labels", labels.astype(np.int32))
+    probe = load.load("digits", "train[100:140]")
+    return pipeline.TrainingData(
+        noisy, view, batch_size, seed=3, strong=view, probe=probe
+    )
+
+
+class Runner:
+    """Makes runs of one method."""
+
+    def __init__(self, name, strategy=None, momentum=optimizer.TF1Momentum):
+        """Builds the method; `name` is one of `METHODS`."""
+        self.strategy = strategy or tf.distribute.OneDeviceStrategy("/cpu:0")
+        with self.strategy.scope():
+            self.method = METHODS[name]()
+            self.method.compile(momentum(0.05))
+        self.data = make_data(10 if name == "dividemix" else 20)
+        self.eval_every = 0 if name in IN_EPOCHS else 5
+        self.evaluator = evaluation.Evaluator(
+            self.method,
+            self.data.dataset,
+            self.data.augmentation,
+            COUNT,
+            self.strategy,
+        )
+        self._variables = [
+            *self.method.variables,
+            *self.method.optimizer.variables,
+        ]
+        self._initial = self.state()
+        self._compiled = {}
+
+    def state(self):
+        """Returns every variable of the method and its optimiser, by value."""
+        return [base.value_of(v) for v in self._variables]
+
+    def loop(self, path, evaluate=None, **kwargs):
+        """Returns the loop of a new process on a run folder."""
+        for variable, value in zip(self._variables, self._initial):
+            variable.assign(value)
+        made = loop.Loop(
+            self.method,
+            self.data,
+            run_folder.RunFolder(path),
+            self.strategy,
+            num_steps=kwargs.pop("num_steps", STEPS),
+            eval_every=self.eval_every,
+            evaluators={"test": evaluate or self.evaluator},
+            progress=False,
+            **kwargs,
+        )
+        if "on_nonfinite" not in kwargs:
+            made._compiled = self._compiled
+        return made
+
+
+def rows_of(loop_or_folder):
+    """Returns the lines of metrics.jsonl but for their seconds, as text."""
+    folder = getattr(loop_or_folder, "folder", loop_or_folder)
+    lines = folder.metrics.read_text().splitlines()
+    return [line[: line.index(', "seconds"')] for line in lines]
+
+
+def assert_same_bits(found, expected):
+    """Compares two `Runner.state`s."""
+    assert len(found) == len(expected)
+    for number, (value, other) in enumerate(zip(found, expected)):
+        np.testing.assert_array_equal(value, other, err_msg=str(number))
