@@ -1,6 +1,6 @@
 # Two commands do everything: make demo, make test.  The rest is convenience.
 .POSIX:
-.PHONY: demo test test-addons lint format clean
+.PHONY: demo test test-long test-addons lint format clean
 
 DEMO = runs/demo
 BIN = .venv/bin
@@ -17,6 +17,10 @@ demo: .venv/.installed
 
 test: .venv/.installed-dev lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# What takes many minutes: SIGKILL at random moments, for each method.
+test-long: .venv/.installed-dev
+	$(BIN)/python -m pytest -m long -rP tests
 
 # The image operations beside tensorflow-addons, which needs Python 3.11 and an
 # environment of its own (1.3 GB).

@@ -20,7 +20,7 @@ from tfnoisy.runs import folder as run_folder
 from tfnoisy.training import evaluation, loop, optimizer
 
 STEPS = 24
-COUNT = 80
+COUNT = 40
 SHAPE = (8, 8, 1)
 
 

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
-import tiny_runs
 
+import tiny_runs
 from tfnoisy import errors
 from tfnoisy.methods import base
 from tfnoisy.training import loss_scale

@@ -5,8 +5,8 @@ import resource
 import shutil
 
 import pytest
-import tiny_runs
 
+import tiny_runs
 from tfnoisy import errors
 
 

@@ -18,7 +18,7 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from tfnoisy import errors, replicas
+from tfnoisy import choices, errors, replicas
 from tfnoisy.datasets.images import streamed
 from tfnoisy.methods import base, execution, nonfinite
 from tfnoisy.training import (
@@ -80,7 +80,13 @@ class Loop:
 
         Raises:
             UserError: if XLA should compile a step of several replicas.
+            ValueError: for another word for `on_nonfinite`.
         """
+        if on_nonfinite not in choices.ON_NONFINITE:
+            raise ValueError(
+                f"on_nonfinite={on_nonfinite!r} is none of "
+                f"{', '.join(choices.ON_NONFINITE)}"
+            )
         if jit_compile and strategy.num_replicas_in_sync > 1:
             raise errors.UserError(
                 "--jit_compile is for one device: within what XLA compiles, "
@@ -284,7 +290,7 @@ class Loop:
                 self.method.prepare,
                 self.steps_per_execution,
                 self.jit_compile,
-                self._guard,
+                guard=self._guard,
             )
         return self._compiled[train_step]
 
