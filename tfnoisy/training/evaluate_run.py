@@ -10,9 +10,8 @@ from tfnoisy.augment import standard
 from tfnoisy.mentor import weighting
 from tfnoisy.methods import base
 from tfnoisy.nets import pair, registry
-from tfnoisy.runs import checkpoint_files
+from tfnoisy.runs import checkpoint_files, flag_values
 from tfnoisy.runs import data as run_data
-from tfnoisy.runs import flag_values
 from tfnoisy.runs import folder as run_folder
 from tfnoisy.training import evaluation, optimizer
 
