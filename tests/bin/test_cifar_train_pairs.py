@@ -23,7 +23,13 @@ def small(path, **flags):
     return [f"--{name}={value}" for name, value in values.items()]
 
 
-DIVIDEMIX = {"num_epochs": 3, "warm_up": 2, "lr_drops": "0.25,0.75"}
+DIVIDEMIX = {
+    "num_epochs": 3,
+    "warm_up": 2,
+    "lr_drops": "0.25,0.75",
+    # Not the usual one, which the audit must flag by too.
+    "p_threshold": 0.9,
+}
 BKD = {"n_epoch": 7, "batch_size": 32, "clean_test_freq": 3}
 
 
@@ -162,6 +168,11 @@ def test_an_audit_of_a_run(run, method, request, tmp_path, run_script):
     flagged = sum(row["is_label_issue"] == "True" for row in rows)
     assert f"{flagged} of 240 labels look wrong" in done.stdout
     assert "against the clean labels: precision" in done.stdout
+    if method == "run":
+        found = results_of(path)["detection"]
+        assert flagged == found["flagged"]
+        for name in ("precision", "recall", "f1", "auc"):
+            assert f"{name} {found[name]:.4f}" in done.stdout
     page = (tmp_path / "report.html").read_text()
     assert "digits" in page and "://" not in page
 
