@@ -50,15 +50,13 @@ def my_cnn(num_classes, image_shape, seed):
         x = keras.layers.Conv2D(width, 3, padding="same")(x)
         x = keras.layers.BatchNormalization(momentum=0.9)(x)
         x = keras.layers.MaxPooling2D()(keras.layers.ReLU()(x))
-    x = keras.layers.Dense(num_classes, name="logits")(
-        keras.layers.Flatten()(x)
-    )
-    return keras.Model(images, x)
+    logits = keras.layers.Dense(num_classes, name="logits")
+    return keras.Model(images, logits(keras.layers.Flatten()(x)))
 
 
 @noises.register("my_noise")
 def my_noise(dataset, spec, seed):
     """--noise=my_noise:R turns a share R of the labels c into C - 1 - c."""
     chosen = models.uniforms(seed, dataset.ids)[:, 0] < spec.rate
-    clean = dataset.clean_labels
-    return np.where(chosen, dataset.num_classes - 1 - clean, clean)
+    c = dataset.clean_labels
+    return np.where(chosen, dataset.num_classes - 1 - c, c)
