@@ -1,6 +1,6 @@
 # Two commands do everything: make demo, make test.  The rest is convenience.
 .POSIX:
-.PHONY: demo test test-long test-addons lint format clean
+.PHONY: demo test test-long test-addons coverage lint format docs clean
 
 DEMO = runs/demo
 BIN = .venv/bin
@@ -28,15 +28,26 @@ test-addons: .venv-addons/.installed
 	.venv-addons/bin/python -m pytest \
 	    tests/addons tests/augment/test_addons_goldens.py
 
+# What the tests run of the package, line by line; takes longer than they do.
+coverage: .venv/.installed-dev
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term
+
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+	$(BIN)/python -m tfnoisy.cli.document_scripts --check
+	$(BIN)/python -m tfnoisy.cli.document_presets --check
 
 format: .venv/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# The README files that are written from the code.
+docs: .venv/.installed-dev
+	$(BIN)/python -m tfnoisy.cli.document_scripts
+	$(BIN)/python -m tfnoisy.cli.document_presets
 
 .venv/.installed: setup.cfg pyproject.toml bin/make_venv.sh
 	@sh bin/make_venv.sh .
