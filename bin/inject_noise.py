@@ -53,7 +53,7 @@ def main(_):
     test = _load(FLAGS.test_split) if FLAGS.test_split else None
     train = _load(FLAGS.train_split)
     if train.paths is not None and train.clean_labels is None:
-        # Whoever adds noise to a folder of images says that it has none yet.
+        # Adding noise to a folder of images says that its labels are clean.
         train = dataclasses.replace(train, clean_labels=train.given_labels)
     manifest = noise_manifest.inject(
         train, FLAGS.noise, FLAGS.noise_seed, _load_source

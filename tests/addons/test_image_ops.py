@@ -127,7 +127,7 @@ def test_rotations_have_the_same_centre():
 
 @pytest.mark.parametrize("offset", [(40, 16), (16, -20)])
 def test_a_cutout_outside_is_for_ours_alone(offset):
-    # Whoever draws centres beyond the border cannot use addons: it fails
+    # Centres beyond the border cannot be drawn with addons: it fails
     # where the square does not touch the image.
     images = addons_cases.generated_images(2)
     with pytest.raises(tf.errors.InvalidArgumentError):

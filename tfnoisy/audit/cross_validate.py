@@ -23,7 +23,7 @@ from tfnoisy.training import (
 
 
 def folds_of(dataset, folds, seed):
-    """Returns each row's fold, int64 [N], by lot and of even sizes.
+    """Returns each row's fold, int64 [N], at random, in equal folds.
 
     Args:
         dataset: an `ImageDataset`.

@@ -7,9 +7,10 @@ under XLA; `tests/augment/test_image_ops.py` prints the comparison.
 
 Three kernels carry nearly all of them: a look-up table of 256 entries per
 image and channel (`apply_tables`), a nearest-neighbour affine map (`affine`)
-and a blend with a degenerate image (`blend`).  Whoever wants different
-operations for different images (`tfnoisy.augment.strong`) selects tables,
-matrices and degenerate images, and runs each kernel once.
+and a blend with a degenerate image (`blend`).  A caller
+that wants different operations for different images
+(`tfnoisy.augment.strong`) selects tables, matrices and degenerate images, and
+runs each kernel once.
 
 Only `tf.` is used, and nothing that TensorFlow 2.15 lacks.
 """

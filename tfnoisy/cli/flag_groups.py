@@ -100,7 +100,7 @@ def groups() -> list[tuple[str, list[str]]]:
 
 
 def forget() -> None:
-    """Forgets all flags; for whoever looks at several scripts in turn."""
+    """Forgets all flags, to look at several scripts one after the other."""
     for kept in (_titles, _names, _originals):
         kept.clear()
 

@@ -32,7 +32,7 @@ def run(words, log):
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=subprocess.STDOUT,
-        # For whoever follows the log.
+        # So that the log can be followed.
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
         process_group=0,
     ) as child:

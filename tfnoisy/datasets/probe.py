@@ -83,7 +83,7 @@ def read(probe_dir, probe_csv, training, *, image_size=None, seed=0):
 
 
 def _balanced(dataset, per_class, seed, rest=0):
-    """Returns rows, per_class of each class by lot, class-interleaved.
+    """Returns rows, per_class of each class at random, class-interleaved.
 
     Args:
         dataset: an `ImageDataset`.

@@ -72,7 +72,7 @@ RECIPES = {
 
 
 def fit(train, test, recipe, seed=0, on_epoch=None):
-    """Returns a trained MentorNet and what its training came to.
+    """Returns a trained MentorNet and its final metrics.
 
     Args:
         train: `curricula.Rows` to train on, at least one batch.
@@ -184,7 +184,15 @@ def fit_to_folder(
 
 
 def refuse_finished(train_dir, overwrite):
-    """Raises UserError if a finished run would be lost unasked."""
+    """Refuses a folder that holds a finished run, unless it may be lost.
+
+    Args:
+        train_dir: the folder.
+        overwrite: whether the run there may be lost.
+
+    Raises:
+        UserError: if there is a finished run that may not.
+    """
     finished = (pathlib.Path(train_dir) / "results.json").exists()
     if finished and not overwrite:
         raise errors.UserError(

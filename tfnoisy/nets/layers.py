@@ -233,7 +233,7 @@ def _count(x, dtype):
 def _moments(x, synchronized):
     """Returns mean [C], biased variance [C] and count of x [N, H, W, C].
 
-    Not by `tf.nn.moments`, of which second derivatives are wrong: its variance
+    Not by `tf.nn.moments`, whose second derivatives are wrong: its variance
     takes the mean for a constant.
     """
     replica = tf.distribute.get_replica_context() if synchronized else None
@@ -283,7 +283,7 @@ class PoolAndPad(keras.layers.Layer):
 class LocalResponseNorm(keras.layers.Layer):
     """x / (1 + alpha * s)^(3/4), s the sum of squares of nearby channels.
 
-    Not `tf.nn.lrn`, of which TensorFlow has neither a float64 form nor second
+    Not `tf.nn.lrn`, which has neither a float64 form nor second
     derivatives (hence no forward mode).
 
     Args:
