@@ -1,9 +1,21 @@
 """Plain cross-entropy on the given labels, and plain mixup.
 
-The baseline of every comparison; google/mentornet's
-`cifar_train_baseline.py` with --mixup_alpha=0.  mixup: Zhang et al.,
-"mixup: Beyond Empirical Risk Minimization", ICLR 2018, equation 1 with its
-code's habits: one coefficient per batch, partners by a permutation.
+The baseline of every comparison: google/mentornet's `cifar_train_baseline.py`
+with mixup_alpha = 0, and google-research/ieg's `models/basemodel.py`
+(`--method=supervised`), which smooths labels if asked to.
+
+mixup: Zhang, Cisse, Dauphin, Lopez-Paz, "mixup: Beyond Empirical Risk
+Minimization", ICLR 2018 (arXiv 1710.09412), equation 1:
+
+    x' = lam x_i + (1 - lam) x_j,  y' = lam y_i + (1 - lam) y_j,
+    lam ~ Beta(alpha, alpha)
+
+What its code (facebookresearch/mixup-cifar10, `train.py`) does that the paper
+does not say: lam is one for the whole batch, and the partners are a random
+permutation of it.
+
+Deviation: the originals shuffle in a small buffer, here every epoch is a full
+permutation.
 """
 
 import tensorflow as tf

@@ -1,18 +1,21 @@
-"""The mean weight of each example over its last visits: evidence on its label.
+"""The mean weight of each example over its last visits: per-example evidence.
 
-A method that weighs examples says at every step how far it trusts the labels
-of one batch.  One such word is noisy (it depends on the view, on the rest of
-the batch and on the step), and the first ones come from a network that knows
-nothing; what tells of a label is the mean over the last visits:
+A method that weights examples says at every step how far it trusts the labels
+of one batch.  One such weight is noisy (it depends on the view, on the rest of
+the batch and on the step), and the first ones come from a network that has
+learnt nothing yet.  The mean over the last visits tells much more:
 
     s_i <- d s_i + w_i,   n_i <- d n_i + 1,   mean_i = s_i / n_i
 
-an exponential moving mean with d = 0.9, of some ten visits, which for an
-example seen k times is unbiased by the factor (1 - d^k) / (1 - d) = n_i.
+This is an exponential moving mean with d = 0.9, over some ten visits.  After k
+visits n_i = (1 - d^k) / (1 - d), which removes the bias of the start.
 
-A visit adds w_i - (1 - d) s_i to the sum, whatever else a step visits, and
-replicas add their visits up: an example that comes twice in a step (two epochs
-may meet in a batch) has a weighted mean of its weights none the less.
+A visit adds w_i - (1 - d) s_i to the sum, whatever else is in the batch, and
+replicas add up their visits.  So an example that comes twice in a step (a batch
+may have the end of one epoch and the beginning of the next) has a weighted mean
+of its weights as well.
+
+None of the methods' papers has this: it is ours.
 """
 
 import keras
@@ -29,7 +32,7 @@ class MeanWeights(keras.layers.Layer):
 
     Attributes:
         sums: float32 [num_ids, 1 + K], by id: n_i, then s_i of each number;
-            None if nothing is kept.
+            None if no means are kept.
     """
 
     def __init__(self, num_ids, names=("mean_weight",)):
@@ -57,8 +60,8 @@ class MeanWeights(keras.layers.Layer):
         """Adds a replica's batch, if it has ids and means are kept.
 
         Args:
-            batch: as a method's `train_step` takes it; {ids: int64 [B], ...}
-                is heeded, a batch without ids is not.
+            batch: as a method's `train_step` takes it; without ids, int64
+                [B], nothing is recorded.
             *values: the K numbers of each example, each [B].
         """
         kept = self.sums is not None
@@ -71,12 +74,12 @@ class MeanWeights(keras.layers.Layer):
         change = tf.cast(tf.stop_gradient(visits), faded.dtype) - faded
         self.sums.value.scatter_add(tf.IndexedSlices(change, ids))
 
-    def evidence(self, *votes):
-        """Returns what the means say of the labels, None before a visit.
+    def evidence(self, *names):
+        """Returns the judgement of the labels, None before the first visit.
 
         Args:
-            *votes: names of numbers that lie in [0, 1]: how far one visit
-                speaks for the given label.
+            *names: of numbers in [0, 1], high if a visit supports the given
+                label.
 
         Returns:
             `means`, and {label_score: float32 [N] in [0, 1], the mean of
@@ -85,7 +88,7 @@ class MeanWeights(keras.layers.Layer):
         means = self.means()
         if means is None:
             return None
-        score = np.mean([means[name] for name in votes], axis=0)
+        score = np.mean([means[name] for name in names], axis=0)
         return {**means, "label_score": score, "is_label_issue": score < 0.5}
 
     def means(self):

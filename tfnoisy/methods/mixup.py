@@ -1,4 +1,4 @@
-"""What mixup and its family share: random draws, sums, sharpened targets."""
+"""What mixup and MixMatch share: mixing, sharpening, random coefficients."""
 
 import tensorflow as tf
 
@@ -57,7 +57,7 @@ def sharpen(probabilities, temperature=0.5):
 
 
 def beta(seed, shape, alpha):
-    """Draws from Beta(alpha, alpha), a function of the seed alone.
+    """Returns draws from Beta(alpha, alpha), which depend on the seed alone.
 
     Args:
         seed: [2], from `Method.draw_seed`.

@@ -1,9 +1,9 @@
 """Blind Knowledge Distillation: a student that does not see the label.
 
 Kaiser, Ehmann, Reinders, Rosenhahn, "Blind Knowledge Distillation for Robust
-Image Classification", 2022 (arXiv 2211.11355); the code followed is
-TimoK93/blind_knowledge_distillation, `blind_knowledge_dist_training.py`.
-Two networks, teacher and student, see the same views and labels y (one-hot Y):
+Image Classification", 2022 (arXiv 2211.11355).  The code followed is
+TimoK93/blind_knowledge_distillation, `blind_knowledge_dist_training.py`.  Two
+networks, teacher and student, see the same views and labels y (one-hot Y):
 
     loss = mean CE(t, z_T) + sum_{c != y} (z_T - z_S)^2 / (B C - 1)
 
@@ -14,23 +14,24 @@ Two networks, teacher and student, see the same views and labels y (one-hot Y):
     phase 2  t = r^(1 + a) / sum_c r^(1 + a),  r = (1 - a) Y + a p_S, with the
              a of the label's group
 
-What the code does that one would not expect:
+What the code does that one would not expect (its lines):
 
-- Nothing is detached: the complementary loss pulls at the teacher too, and in
-  phase 2 the targets pull at the student, which then is no longer blind.
-  `detached` stops both.
-- The divisor is B C - 1, not B (C - 1).
+- Nothing is detached: the complementary loss pulls at the teacher too (59 to
+  63), and in phase 2 the targets pull at the student (85), which is no longer
+  blind then.  `detached` stops both.
+- The divisor is B C - 1, not B (C - 1) (63).
 - Phase 2 is the rest of the same run; the weights do not return to e*, which
-  is known two epochs later at best.
-- Training takes its groups from q as recorded (training mode, before each
-  update); the labels taken for wrong are group 4 of another q, from a pass
-  over all examples in evaluation mode, yet with a training view each.
+  is known two epochs later at the earliest (324 to 333).
+- Training takes its groups from q as recorded, in training mode and before
+  each update (333).  The labels judged wrong are group 4 of another q, from a
+  pass over all examples in evaluation mode, but with training views (335).
 
-Deviations: q is kept by example id, not by position in the split; that pass
-sees the training examples, not those held out; m is recorded to the end, for
-the plot.  Where the original crashes, as q has no two classes, or ends without
-a detection, as m has no peak, a warning is given; `fallback` then judges the
-labels by the epoch of the largest m.
+Deviations: q is kept by example id, not by position in the split.  The pass in
+evaluation mode sees the training examples, not those held out as well.  m is
+recorded to the end, for the plot.  If q has no two classes, the original
+crashes, and if m has no peak, it ends without a detection; here both give a
+warning, and `fallback` judges the labels by the epoch of the largest m.  With
+several replicas, agreements and confidence are summed over them.
 """
 
 import functools
@@ -113,22 +114,22 @@ class BKD(base.Method):
             num_ids: the largest example id plus one.
             lr: the learning rate.
             n_epoch: passes over the data.
-            lr_drop_epochs: from each of these epochs on, counted from 0, the
-                learning rate is multiplied once more by
+            lr_drop_epochs: the epochs, counted from 0, from which on the
+                learning rate is multiplied once more by `lr_drop_factor`.
             lr_drop_factor: 0.1 in the original.
             alpha1: a of group 1, the most trusted labels, in [0, 1].
             alpha2: a of group 2.
             alpha3: a of group 3.
             alpha4: a of group 4, the least trusted.
             otsu: `released` or `textbook`, see `trust.otsu_split`.
-            detached: no gradient into the complementary loss's z_T nor into
-                the targets' p_S.
-            fallback: judge the labels even without a tipping point.
+            detached: whether no gradient flows into z_T of the complementary
+                loss nor into p_S of the targets.
+            fallback: whether labels are judged without a tipping point too.
             tipping_every: passes over the data that make one epoch of the
                 tipping curve; 1 in the original, of 352 steps.  The mean
                 of fewer steps may have a peak by chance.
-            clean_test_freq: epochs between evaluations, of which one follows
-                the first epoch and one the last.
+            clean_test_freq: epochs between evaluations; the first and the last
+                epoch are evaluated too.
             weight_decay: the factor of sum(w^2) / 2 over all trainables.
             **kwargs: as for `base.Method`.
 
@@ -174,7 +175,7 @@ class BKD(base.Method):
         )
 
     def stage(self, step, data, num_steps):
-        """Ends the epoch before this step, if that is due; returns the next.
+        """Ends the epoch before this step if need be; returns the next one.
 
         Args:
             step: int, the updates made so far.
@@ -269,17 +270,17 @@ class BKD(base.Method):
         }
 
     def method_metrics(self):
-        """Returns the tipping curve, see `tipping.TippingPoint`, and its step.
+        """Returns the tipping curve, see `tipping.TippingPoint`.
 
         Returns:
             {tipping: {...; every: the passes over the data in each value}}.
         """
-        found = self.tipping_point.method_metrics()
-        found["tipping"]["every"] = self.tipping_every
-        return found
+        metrics = self.tipping_point.method_metrics()
+        metrics["tipping"]["every"] = self.tipping_every
+        return metrics
 
     def evidence(self):
-        """Returns what is said of the labels, see `tipping.TippingPoint`."""
+        """Returns the judgement of the labels, see `tipping.TippingPoint`."""
         return self.tipping_point.evidence()
 
     def _judge_all(self, data, epoch):

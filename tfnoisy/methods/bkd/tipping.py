@@ -3,10 +3,10 @@
 While the tipping point is unknown, each epoch leaves behind two agreements q
 of every example, as recorded by the steps and as judged in a pass of its own,
 and the student's mean confidence m.  Once m has a peak, at epoch e*, the first
-q of that epoch gives the groups for the rest of the training, the second one
-those that labels are judged by.  See `bkd`.
+q of that epoch gives the groups for the rest of the training, and the second
+one those by which labels are judged.  See `bkd`.
 
-All of it is variables, so that checkpoints keep it.
+All of this is kept in variables, so that checkpoints have it.
 """
 
 import warnings
@@ -28,7 +28,9 @@ _STEPS_OF_A_VALUE = 200
 
 
 def passes_of(steps):
-    """Returns how many passes make a value of the curve that is no accident.
+    """Returns how many passes over the data make one value of the curve.
+
+    So many that the value is the mean of at least 200 steps.
 
     Args:
         steps: the steps of a pass; the original's has 352.
@@ -46,11 +48,11 @@ class TippingPoint(keras.layers.Layer):
             num_ids: the largest example id plus one.
             n_epoch: the most epochs that there will be.
             otsu: the criterion of the split, see `trust.otsu_split`.
-            fallback: judge the labels by the epoch of the largest m if it has
-                no peak; the original code writes no detection then.
+            fallback: whether labels are judged by the epoch of the largest m
+                if m has no peak; the original code writes no detection then.
 
         Raises:
-            UserError: for another criterion.
+            UserError: for an unknown criterion.
         """
         super().__init__(name="tipping_point")
         if otsu not in trust.CRITERIA:
@@ -153,7 +155,7 @@ class TippingPoint(keras.layers.Layer):
         self.epoch.assign(peak)
 
     def end_training(self):
-        """Judges the labels if no peak has made it do so."""
+        """Judges the labels if m has had no peak."""
         means = self.curve()
         if base.value_of(self.epoch) >= 0 or not len(means):
             return
@@ -196,7 +198,7 @@ class TippingPoint(keras.layers.Layer):
         return base.value_of(self.means)[: base.value_of(self.epochs)]
 
     def method_metrics(self):
-        """Returns the curve and what it decided, for results.json.
+        """Returns the curve and its peak, for results.json.
 
         Returns:
             {tipping: {confidence: m_0, m_1, ..., floats; epoch: e* or None;
@@ -215,7 +217,7 @@ class TippingPoint(keras.layers.Layer):
         }
 
     def evidence(self):
-        """Returns what is said of the labels, None before that.
+        """Returns the judgement of the labels, None before there is one.
 
         Returns:
             {ids: int64 [N], ascending; agreement: float32 [N] in [0, 1], the

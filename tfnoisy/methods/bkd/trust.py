@@ -1,9 +1,14 @@
 """How far each given label is trusted: the decisions of BKD outside training.
 
 Kaiser, Ehmann, Reinders, Rosenhahn, "Blind Knowledge Distillation for Robust
-Image Classification", 2022 (arXiv 2211.11355); the code followed is
-TimoK93/blind_knowledge_distillation, `blind_knowledge_dist_training.py` and
-`detection.py`.  NumPy, float64: all of it runs once an epoch at most.
+Image Classification", 2022 (arXiv 2211.11355).  The code followed is
+TimoK93/blind_knowledge_distillation, `blind_knowledge_dist_training.py`,
+`detect_overfitting_epoch`, `otsu` and `split_dataset`.  All of it runs once an
+epoch at most, in NumPy.
+
+Deviation: the original computes the score of each cut in float32, we in
+float64.  Beside it, over twelve vectors of agreements, one threshold differed,
+by one bin.
 """
 
 import dataclasses
@@ -13,7 +18,7 @@ import numpy as np
 from tfnoisy import errors
 
 _BINS = 1000
-# By so much a float32 softmax may exceed 1.
+# A float32 softmax may exceed 1 by so much.
 _ROUNDING = 1e-6
 CRITERIA = ("released", "textbook")
 
@@ -66,20 +71,20 @@ def otsu_split(agreement, criterion="released"):
 
     The released one takes u from the values themselves, variances of at least
     1e-5, and no cut within two bins of either end.  It is not equivalent to
-    Otsu's, which has variances in place of the deviations.  Of equally good
-    cuts the first is taken.
+    Otsu's criterion, which has variances in place of the deviations.  Of
+    equally good cuts the first is taken.
 
     Args:
         agreement: float [N] in [0, 1].
         criterion: `released` or `textbook`.
 
     Returns:
-        A `Split`.  Where no cut has values on both sides, the original code
-        crashes; here all of it is 0, so that every value is trusted.
+        A `Split`.  If no cut has values on both sides, the original code
+        crashes; here all three numbers are 0, so that every value is trusted.
 
     Raises:
-        UserError: for another criterion.
-        ValueError: for values outside [0, 1] or that are no numbers.
+        UserError: for an unknown criterion.
+        ValueError: for values outside [0, 1] or NaN.
     """
     if criterion not in CRITERIA:
         raise errors.UserError(
@@ -126,8 +131,8 @@ def _moments(sums):
 def trust_groups(agreement, split):
     """Returns the group of each value, int32 [N].
 
-    4: q < lo, 3: lo <= q < t, 2: t <= q < up, 1: q >= up; a label of group 4
-    is taken for wrong.
+    4: q < lo, 3: lo <= q < t, 2: t <= q < up, 1: q >= up.  Labels of group 4
+    are judged wrong.
 
     Args:
         agreement: q, float [N].

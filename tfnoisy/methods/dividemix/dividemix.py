@@ -1,28 +1,37 @@
 """DivideMix: two networks that divide the data for each other.
 
 Li, Socher, Hoi, "DivideMix: Learning with Noisy Labels as Semi-supervised
-Learning", ICLR 2020 (arXiv 2002.07394), algorithm 1; the code followed is
-LiJunnan1992/DivideMix.  After the warm-up, plain training, each epoch trains
-each of two networks on the other's division of the data into labelled x and
-unlabelled u (see `epochs`, `mixture`).  One iteration:
+Learning", ICLR 2020 (arXiv 2002.07394), algorithm 1.  The code followed is
+LiJunnan1992/DivideMix, `Train_cifar.py`, `train` and `warmup`.  After the
+warm-up, which is plain training, each epoch trains each of two networks on the
+other's division of the data into labelled x and unlabelled u (see `epochs`,
+`division`, `mixture`).  One iteration:
 
     co-guess    t_u = sharpen(mean of both networks on both views of u)
     co-refine   t_x = sharpen(w y + (1 - w) mean of the network on both x)
-    mixmatch    l ~ Beta(alpha, alpha), made >= 1/2, one for the batch
+                                                            equations 3 and 4
+    mixmatch    l ~ Beta(alpha, alpha), l <- max(l, 1 - l)  equations 5 to 8
                 X' = l X + (1 - l) X[pi],  Y' likewise,  X = (x1, x2, u1, u2)
-    loss        Lx + lambda_u ramp Lu + Reg
+    loss        Lx + lambda_u ramp Lu + Reg                 equations 9 to 12
 
-What the code does that the paper does not say: Lu is a mean over classes too
-(lambda_u * C gives the paper's sum), l is one for the batch, labelled is
-w > tau, the trained network guesses in training mode and stores these four
-passes' moments besides those of the fifth, the ramp counts
-floor(n / B) + 1 iterations an epoch, short batches are used as they are, and
-the weight decay is of all variables.
+What the code does that the paper does not say (lines of `Train_cifar.py`):
+
+- Lu is a mean over classes too (201): lambda_u * C gives the paper's sum.
+- l is one for the whole batch (87).
+- A label is labelled if w > tau (264, 265); the paper has w >= tau.
+- The trained network guesses in training mode (42, 64 to 77).  Each of these
+  four passes stores its moments in batch normalisation, as the fifth does.
+- The ramp counts floor(n / B) + 1 iterations an epoch (46).
+- Short batches are used as they are, and the weight decay is of all variables.
+- The mean losses of the last five epochs are used if the noise ratio is given
+  as exactly 0.9 (178).
+- The confidence penalty of the warm-up is for asymmetric noise (132), and for
+  Clothing1M.
 
 Deviations: logarithms of probabilities are taken from logits, hence finite;
-the mixture's start and all draws are seeded; empty parts and equal losses,
-where the original stops, go on with a warning.  With several replicas each
-mixes its own batch.
+the mixture's start and all random draws are seeded; if a subset is empty or all
+losses are equal, training goes on with a warning, where the original stops.
+With several replicas each mixes its own batch.
 """
 
 import tensorflow as tf
@@ -149,14 +158,14 @@ class DivideMix(epochs.CoDivideMethod):
             lambda_u: the final weight of Lu.
             T: the sharpening temperature.
             alpha: of Beta(alpha, alpha); 0.5 for Clothing1M and WebVision.
-            confidence_penalty: add the negative entropy in the warm-up, for
-                asymmetric noise and for Clothing1M.
-            pseudo_label_mode: `train` as released, or `eval`: how the network
-                that is trained runs when it guesses.
+            confidence_penalty: whether the loss of the warm-up has the
+                negative entropy: for asymmetric noise and for Clothing1M.
+            pseudo_label_mode: whether the network that is trained guesses in
+                training mode, `train`, as the original does, or `eval`.
             mix_unlabelled: if False, unlabelled images are only partners, and
                 the loss is Lx + Reg of the labelled rows (Clothing1M,
                 WebVision).
-            **kwargs: as for `epochs.CoDivideMethod`; `num_ids` is wanted.
+            **kwargs: as for `epochs.CoDivideMethod`; `num_ids` is required.
 
         Raises:
             UserError: for a value out of its range.
@@ -209,9 +218,9 @@ class DivideMix(epochs.CoDivideMethod):
 
         Returns:
             Scalars: loss (with decay), accuracy (of the guesses for the
-            labelled part, on the given labels), labelled_loss,
+            labelled batch, on the given labels), labelled_loss,
             unlabelled_loss, regulariser, lambda_u (at this step), labelled
-            (examples in all).
+            (the number of labelled examples in the epoch).
         """
         network = self.student.networks[k]
         x, labels = self.unpack(batch["labelled"])
