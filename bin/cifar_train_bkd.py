@@ -52,13 +52,18 @@ with flag_groups.group(flag_groups.NOISE):
     flags.DEFINE_enum(
         "noise_type",
         None,
-        ["clean", "aggre", "worst", "rand1", "rand2", "rand3"],
-        "CIFAR-10N's label set, in place of --dataset_name=cifar10_n and "
-        "--noise; worst if none of the three is given.",
+        ["clean", "aggre", "worst", "rand1", "rand2", "rand3"]
+        + ["clean100", "noisy100"],
+        "A label set of CIFAR-10N, or with --dataset=cifar100 of CIFAR-100N "
+        "(clean100, noisy100), in place of --dataset_name and --noise; worst "
+        "if none of the three is given.",
     )
 with flag_groups.group(flag_groups.DATA):
     flags.DEFINE_enum(
-        "dataset", "cifar10", ["cifar10"], "The data set of --noise_type."
+        "dataset",
+        "cifar10",
+        ["cifar10", "cifar100"],
+        "The data set of --noise_type.",
     )
 with flag_groups.group(flag_groups.METHOD):
     for _group, _alpha in enumerate((0.30, 0.45, 0.55, 0.70), 1):
@@ -111,13 +116,23 @@ shared_flags.define_ignored(
 
 FLAGS = flags.FLAGS
 
-_LABEL_SETS = {
-    "clean": "none",
-    "aggre": "human:aggre",
-    "worst": "human:worse",
-    "rand1": "human:random1",
-    "rand2": "human:random2",
-    "rand3": "human:random3",
+# --dataset to our --dataset_name, and its --noise_type to our --noise.
+_DATASETS = {
+    "cifar10": (
+        "cifar10_n",
+        {
+            "clean": "none",
+            "aggre": "human:aggre",
+            "worst": "human:worse",
+            "rand1": "human:random1",
+            "rand2": "human:random2",
+            "rand3": "human:random3",
+        },
+    ),
+    "cifar100": (
+        "cifar100_n",
+        {"clean100": "none", "noisy100": "human:noisy100"},
+    ),
 }
 
 # In place of the defaults, which are for 50,000 images and a GPU.
@@ -145,13 +160,30 @@ def settle():
             "--noise: give one or the others"
         )
     if not named:
-        FLAGS.noise = _LABEL_SETS[FLAGS.noise_type or "worst"]
+        FLAGS.dataset_name, FLAGS.noise = named_labels(
+            FLAGS.dataset, FLAGS.noise_type or "worst"
+        )
         # Recorded once, or the run's flag file would name its labels twice.
         FLAGS.noise_type = None
     name = FLAGS.dataset_name
     if name == "digits":
         trainer_flags.suit(_SUITS_DIGITS)
     pair_flags.settle("bkd")
+
+
+def named_labels(dataset, noise_type):
+    """Returns the --dataset_name and the --noise that the two stand for.
+
+    Raises:
+        UserError: for a label set that the data set does not have.
+    """
+    name, label_sets = _DATASETS[dataset]
+    if noise_type not in label_sets:
+        raise errors.UserError(
+            f"--dataset={dataset} has no --noise_type={noise_type}: there are "
+            f"{', '.join(label_sets)}"
+        )
+    return name, label_sets[noise_type]
 
 
 def most_steps(num_examples, batch_size):

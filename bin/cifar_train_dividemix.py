@@ -14,6 +14,8 @@ Train_webvision.py, and more.
 if __name__ == "__main__":
     import _check_installed  # noqa: F401
 
+import pathlib
+
 from absl import flags
 from etils import epy
 
@@ -26,6 +28,7 @@ from tfnoisy.cli import (
 )
 
 with epy.lazy_imports():
+    from tfnoisy.datasets.sources import tfrecords
     from tfnoisy.methods.dividemix import dividemix
 
 trainer_flags.define(
@@ -53,7 +56,8 @@ with flag_groups.group(flag_groups.NOISE):
         None,
         "Noise rate, 0 to 1: stands for --noise=dividemix_sym:R or "
         "dividemix_asym:R, the published noise files. 0.9 also averages the "
-        "losses of five epochs. If not given, --noise says it all.",
+        "losses of five epochs. If not given, nor --noise, it is 0.5 for all "
+        "of cifar10 or cifar100, as in the original; other data get no noise.",
         lower_bound=0.0,
         upper_bound=1.0,
     )
@@ -138,6 +142,9 @@ shared_flags.define_ignored(
 
 FLAGS = flags.FLAGS
 
+# The default of --r in Train_cifar.py.
+_ORIGINAL_NOISE = 0.5
+
 # In place of the defaults, which are for 50,000 images and a GPU.
 _SUITS_DIGITS = {
     "studentnet": "small_cnn",
@@ -155,6 +162,13 @@ def settle():
     if name == "digits":
         trainer_flags.suit(_SUITS_DIGITS)
     pair_flags.settle("dividemix")
+    if takes_the_originals_noise():
+        FLAGS.r = _ORIGINAL_NOISE
+        trainer_flags.say(
+            f"--r is not given: {_ORIGINAL_NOISE}, as in the original, so that "
+            f"noise is added to {name}'s labels; --r=0 or --noise=none trains "
+            "on them as they are"
+        )
     if FLAGS.r is not None:
         trainer_flags.suit({"noise": f"dividemix_{FLAGS.noise_mode}:{FLAGS.r}"})
     if FLAGS.warm_up is None:
@@ -163,6 +177,24 @@ def settle():
         FLAGS.average_last = 5 if FLAGS.r == 0.9 else 1
     if FLAGS.confidence_penalty is None:
         FLAGS.confidence_penalty = FLAGS.noise_mode == "asym"
+
+
+def takes_the_originals_noise():
+    """Returns whether --r is the original's default, as nothing says else.
+
+    Only on the data that the original's command trains on, whose labels are
+    known to be clean: the whole training set of CIFAR from TFDS.  Labels in
+    files of one's own may be wrong already.
+    """
+    said = ("r", "noise", "noise_manifest", "corrections")
+    if any(name in FLAGS and FLAGS[name].present for name in said):
+        return False
+    base = FLAGS.dataset_name.partition("/")[0].partition(":")[0]
+    whole = FLAGS.train_split == "train"
+    records = FLAGS.data_dir and tfrecords.holds(
+        pathlib.Path(FLAGS.data_dir).expanduser(), FLAGS.dataset_name
+    )
+    return base in ("cifar10", "cifar100") and whole and not records
 
 
 def most_steps(num_examples, batch_size):

@@ -20,7 +20,7 @@ from etils import epy
 
 from tfnoisy import errors
 from tfnoisy.catalogue import views
-from tfnoisy.cli import command_line, flag_groups, shared_flags, trainer_flags
+from tfnoisy.cli import command_line, flag_groups, ieg_flags, trainer_flags
 
 with epy.lazy_imports():
     from tfnoisy.methods import baseline
@@ -63,13 +63,6 @@ with flag_groups.group("Task"):
         "Train, or evaluate the last checkpoint of a run.",
     )
 with flag_groups.group(flag_groups.DATA):
-    flags.DEFINE_string(
-        "dataset",
-        "cifar100_uniform_0.8",
-        "Data set and noise in the original's form, "
-        "{cifar10,cifar100}_{uniform,asymmetric}_RATE, in place of "
-        "--dataset_name and --noise.",
-    )
     flags.DEFINE_float(
         "probe_dataset_hold_ratio",
         0.02,
@@ -87,6 +80,12 @@ with flag_groups.group(flag_groups.DATA):
         "probe_csv",
         "",
         "A CSV file of path,given_label that names the trusted images instead.",
+    )
+    flags.DEFINE_string(
+        "probe_split",
+        "",
+        "A split of the data set with clean labels that has the trusted images "
+        "instead, such as probe_500 of webvision or val of clothing1m.",
     )
 with flag_groups.group(flag_groups.METHOD):
     flags.DEFINE_string(
@@ -196,22 +195,9 @@ with flag_groups.group(flag_groups.OUTPUT):
         "A folder for run folders: the run is in DATASET[_pRATIO]/NETWORK "
         "below it, unless --train_log_dir names another place.",
     )
-shared_flags.define_ignored(
-    "post_batch_mode_autoaug",
-    kind=flags.DEFINE_boolean,
-    default=True,
-    reason="the original did not read it either",
-)
-shared_flags.define_ignored("tpu", reason="see --strategy")
-shared_flags.define_ignored(
-    "xm_exp_id",
-    kind=flags.DEFINE_integer,
-    reason="it named an experiment in its authors' system",
-)
+ieg_flags.define()
 
 FLAGS = flags.FLAGS
-
-_NOISES = {"uniform": "symmetric", "asymmetric": "asymmetric"}
 
 # In place of the defaults, which are for 50,000 images and a GPU.
 _SUITS_DIGITS = {
@@ -231,46 +217,21 @@ def settle():
     Raises:
         UserError: for a --dataset that is not known, or two of them.
     """
-    named = FLAGS["dataset_name"].present
-    if named and FLAGS["dataset"].present:
-        raise errors.UserError(
-            f"--dataset={FLAGS.dataset} and --dataset_name="
-            f"{FLAGS.dataset_name}: give one of the two"
-        )
-    if not named:
-        name, noise = parse_dataset(FLAGS.dataset)
-        trainer_flags.suit({"dataset_name": name, "noise": noise})
+    ieg_flags.settle_data()
     if FLAGS.dataset_name == "digits":
         trainer_flags.suit(_SUITS_DIGITS)
+    ieg_flags.settle_training()
     if not FLAGS.use_ema:
         FLAGS.ema_decay = 0.0
     if FLAGS.method != "ieg":
         FLAGS.aug_type = ""
-    if FLAGS.probe_dir or FLAGS.probe_csv:
+    if FLAGS.probe_dir or FLAGS.probe_csv or FLAGS.probe_split:
         FLAGS.probe_dataset_hold_ratio = 0.0
+    if FLAGS.method == "supervised":
+        # It needs no trusted images, and holds none out but where it is asked.
+        FLAGS.probe_split = ""
     if FLAGS.checkpoint_path and not FLAGS.train_log_dir:
         FLAGS.train_log_dir = str(run_folder_below(FLAGS.checkpoint_path))
-
-
-def parse_dataset(text):
-    """Returns the --dataset_name and the --noise of an original --dataset.
-
-    Raises:
-        UserError: if it is not of the form cifar10_uniform_0.8.
-    """
-    name, _, rest = text.partition("_")
-    kind, _, ratio = rest.partition("_")
-    try:
-        if name not in ("cifar10", "cifar100") or kind not in _NOISES:
-            raise ValueError
-        share = float(ratio)
-    except ValueError:
-        raise errors.UserError(
-            f"--dataset={text}: write cifar10 or cifar100, _uniform_ or "
-            "_asymmetric_, and a ratio, such as cifar10_uniform_0.8; other "
-            "data go by --dataset_name and --noise"
-        ) from None
-    return name, f"{_NOISES[kind]}:{ratio}" if share else "none"
 
 
 def run_folder_below(root):
@@ -293,7 +254,12 @@ def make_method(build, budget):
         arguments["meta_weight_decay"] = FLAGS.weight_decay
     if FLAGS.method == "supervised":
         del arguments["meta_weight_decay"]
-        method = baseline.Baseline(student, ema_before_update=True, **arguments)
+        method = baseline.Baseline(
+            student,
+            label_smoothing=FLAGS.label_smoothing,
+            ema_before_update=True,
+            **arguments,
+        )
         return trainer_flags.compiled(method, learning_rate(budget))
     arguments |= {
         "num_ids": budget.num_ids,
@@ -323,7 +289,7 @@ def learning_rate(budget):
 def _schedule(budget):
     rate, name = FLAGS.learning_rate, FLAGS.lr_schedule
     cycles = (FLAGS.cos_t_mul, FLAGS.cos_m_mul)
-    steps = decay_steps(budget)
+    steps = ieg_flags.decay_steps(budget)
     if name == "cosine":
         return restart_schedules.cosine(rate, steps[0], *cycles)
     if name == "cosine_warmup":
@@ -338,23 +304,6 @@ def _schedule(budget):
     return restart_schedules.cosine_one(rate, budget.num_steps)
 
 
-def decay_steps(budget):
-    """Returns --decay_steps as a list of integers.
-
-    Raises:
-        UserError: for anything else.
-    """
-    if FLAGS.decay_steps == "epoch":
-        return [max(1, budget.num_examples // budget.batch_size)]
-    try:
-        return [int(word) for word in FLAGS.decay_steps.split(",")]
-    except ValueError:
-        raise errors.UserError(
-            f"--decay_steps={FLAGS.decay_steps}: numbers of steps, such as 500 "
-            "or 40000,60000, or the word epoch"
-        ) from None
-
-
 def eval_steps(budget):
     """Returns step 1 and the ends of the cosine cycles.
 
@@ -365,7 +314,7 @@ def eval_steps(budget):
     return [
         1,
         *restart_schedules.cycle_ends(
-            decay_steps(budget)[0], budget.num_steps, FLAGS.cos_t_mul
+            ieg_flags.decay_steps(budget)[0], budget.num_steps, FLAGS.cos_t_mul
         ),
     ]
 
@@ -393,12 +342,14 @@ def main(_):
     if FLAGS.mode == "evaluation":
         evaluate()
         return
-    if FLAGS.method != "supervised" and not (
-        FLAGS.probe_dataset_hold_ratio or FLAGS.probe_dir or FLAGS.probe_csv
+    trusted = ("dataset_hold_ratio", "dir", "csv", "split")
+    if FLAGS.method != "supervised" and not any(
+        FLAGS[f"probe_{name}"].value for name in trusted
     ):
         raise errors.UserError(
             f"--method={FLAGS.method} needs trusted images: "
-            "--probe_dataset_hold_ratio, --probe_dir or --probe_csv"
+            "--probe_dataset_hold_ratio, --probe_dir, --probe_csv or "
+            "--probe_split"
         )
     trainer_flags.train(FLAGS.method, make_method, eval_steps=eval_steps)
 

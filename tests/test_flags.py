@@ -1,13 +1,11 @@
 """The presets are the published settings, and every trainer reads them."""
 
-import json
 import pathlib
 import re
-import subprocess
-import sys
 
 import pytest
 
+import settled_flags
 from tfnoisy.augment import standard
 from tfnoisy.nets import registry
 
@@ -30,57 +28,21 @@ SCRIPTS = {
     ],
 }
 
-# Each script defines flags for its whole process: TensorFlow is imported once,
-# then a process is forked off for every script and again for every preset.
-PROGRAM = """
-import importlib, json, os, sys
-from absl import flags
-from tfnoisy.cli import tensorflow_start
-tensorflow_start.prepare()
-import tensorflow_datasets
-
-def in_a_fork():
-    if os.fork():
-        _, status = os.wait()
-        if status:
-            os._exit(1)
-        return False
-    return True
-
-for script, presets in json.loads(sys.argv[1]).items():
-    if not in_a_fork():
-        continue
-    module = importlib.import_module(f"tfnoisy.bin.{script}")
-    for name, path in presets:
-        if not in_a_fork():
-            continue
-        flags.FLAGS([script, f"--flagfile={path}"])
-        getattr(module, "settle", lambda: None)()
-        values = {flag: flags.FLAGS[flag].value for flag in flags.FLAGS}
-        print(json.dumps([name, values], default=str), flush=True)
-        os._exit(0)
-    os._exit(0)
-"""
-
 
 @pytest.fixture(scope="module")
 def parsed():
     """{preset: {flag: value}} as the script that the preset names sees it."""
-    by_script = {}
+    commands = []
     for path in PRESETS:
         scripts = SCRIPTS.get(path.stem) or re.findall(
             r"^#   bin/(\w+)\.py", path.read_text(), re.M
         )
-        for script in scripts:
-            name = path.relative_to(FLAGS).as_posix()
-            by_script.setdefault(script, []).append((name, str(path)))
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, json.dumps(by_script)],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    return dict(json.loads(line) for line in done.stdout.splitlines())
+        name = path.relative_to(FLAGS).as_posix()
+        commands += [
+            (name, script, [f"--flagfile={path}"]) for script in scripts
+        ]
+    found = settled_flags.settled(commands)
+    return {name: values for name, (values, _) in found.items()}
 
 
 def read(name):
@@ -171,6 +133,7 @@ def test_ieg_presets_name_their_number(name, expected):
 
 def test_every_number_of_iegs_tables_has_its_preset():
     presets = sorted((FLAGS / "ieg").iterdir())
+    presets.remove(FLAGS / "ieg/webvision.flags")
     assert len(presets) == 2 * 5 * 4 + 1
     for path in presets:
         preset = read(f"ieg/{path.name}")
@@ -196,7 +159,8 @@ DIVIDEMIX_EVERYWHERE = {
     "pseudo_label_mode": "train",
 }
 DIVIDEMIX = {
-    # Name: lambda_u, p_threshold, best and last accuracy (dividemix.md 5, 6).
+    # Name: lambda_u and p_threshold (the paper's table 7), best and last
+    # accuracy (table 1).
     "cifar10_sym_0.2": (0, 0.5, "96.1", "95.7"),
     "cifar10_sym_0.5": (25, 0.5, "94.6", "94.4"),
     "cifar10_sym_0.8": (25, 0.5, "93.2", "92.9"),
@@ -255,7 +219,7 @@ def test_dividemix_presets_of_human_noise(labels, accuracy, lambda_u, parsed):
 
 
 PHOTOGRAPHS = {
-    # dividemix.md 2.7, 2.8 and 3.2.
+    # The originals' Train_clothing1M.py and Train_webvision.py.
     "clothing1m": {
         "augment": "dividemix_clothing1m",
         "image_size": 256,
@@ -328,6 +292,26 @@ def test_bkd_presets_are_the_official_runs(labels, noise, parsed):
         "alpha4": 0.70,
         "otsu": "released",
     }.items() <= parsed[f"bkd/cifar10n_{labels}.flags"].items()
+
+
+def test_iegs_preset_of_webvision_is_its_readmes_command(parsed):
+    assert {
+        "dataset_name": "webvision",
+        "noise": "none",
+        "test_split": "imagenet",
+        "probe_split": "probe_500",
+        "probe_dataset_hold_ratio": 0.0,
+        "image_size": 256,
+        "augment": "ieg_webvision",
+        "aug_type": "autoaugment_imagenet",
+        "studentnet": "resnet50",
+        "ce_factor": 4.0,
+        "consistency_factor": 8.0,
+        "batch_size": 8,
+        "eval_batch_size": 50,
+        "eval_every": 10000,
+        "max_number_of_steps": 1000000,
+    }.items() <= parsed["ieg/webvision.flags"].items()
 
 
 def test_every_preset_is_read_by_the_script_that_it_names(parsed):

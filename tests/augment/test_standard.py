@@ -252,6 +252,7 @@ def test_statistics_say_what_a_value_means():
         ("dividemix_clothing1m", 64, 56),
         ("dividemix_webvision", 320, 299),
         ("dividemix_webvision", 64, 60),
+        ("ieg_webvision", 256, 224),
     ],
 )
 def test_views_of_a_part(name, side, view_side):

@@ -133,6 +133,63 @@ def test_mode_evaluation(trained, run_script, step):
     assert f"step {row['step']}: {accuracy}" in done.stdout
 
 
+@pytest.fixture(scope="module")
+def webvision(tmp_path_factory):
+    """Two classes of WebVision, with ImageNet's and trusted images."""
+    root = tmp_path_factory.mktemp("webvision")
+    rng = np.random.default_rng(0)
+
+    def save(path, label):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(100 * label, 100 * label + 99, (40, 36, 3))
+        Image.fromarray(pixels.astype(np.uint8)).save(path)
+
+    lists = {"train_filelist_google": [], "val_filelist": []}
+    for k in range(24):
+        lists["train_filelist_google"].append(f"google/{k}.jpg {k % 2}")
+        save(root / f"google/{k}.jpg", k % 2)
+    for k in range(4):
+        lists["val_filelist"].append(f"{k}.jpg {k % 2}")
+        save(root / f"val_images_256/{k}.jpg", k % 2)
+        save(root / f"imagenet/val/{k % 2}/{k}.JPEG", k % 2)
+        save(root / f"probe_500/{k % 2}/{k}.JPEG", k % 2)
+    (root / "info").mkdir()
+    for name, lines in lists.items():
+        (root / f"info/{name}.txt").write_text("\n".join(lines) + "\n")
+    return root
+
+
+def test_the_readmes_command_of_webvision(webvision, tmp_path, run_script):
+    done = run_script(
+        "cifar_train_ieg.py",
+        "--dataset=webvisionmini",
+        f"--checkpoint_path={tmp_path}",
+        "--ce_factor=4",
+        "--consistency_factor=8",
+        "--batch_size=8",
+        "--use_imagenet_as_eval=true",
+        "--val_batch_size=50",
+        "--eval_freq=10000",
+        # In place of --network_name=resnet50 and --max_iteration=1000000.
+        "--network_name=small_cnn",
+        "--max_iteration=2",
+        "--image_size=32",
+        f"--data_dir={webvision}",
+        "--fix_network_features",
+        "--dropout_rate=0.5",
+    )
+    assert done.returncode == 0, done.stderr
+    run = tmp_path / "webvisionmini/small_cnn"
+    results = results_of(run)
+    assert results["probe_examples"] == 4 and results["train_examples"] == 24
+    recorded = (run / "flags.flags").read_text()
+    for flag in ("test_split=imagenet", "probe_split=probe_500"):
+        assert f"--{flag}\n" in recorded
+    assert "use_imagenet_as_eval" not in recorded
+    for flag in ("fix_network_features", "dropout_rate"):
+        assert f"--{flag} has no effect: none of the original's" in done.stderr
+
+
 def test_the_manifest_leaves_the_probe_out(trained):
     path, _ = trained
     manifest = np.load(path / "noise_manifest.npz")
@@ -186,7 +243,7 @@ def test_an_own_data_set_with_an_own_probe_set(tmp_path, run_script):
     "flags, words",
     [
         (["--dataset=cifar10_uniform"], "such as cifar10_uniform_0.8"),
-        (["--dataset=webvisionmini_10"], "--dataset_name and --noise"),
+        (["--dataset=webvisionmini_10"], "webvision needs --data_dir"),
         (["--dataset=cifar10_uniform_0.4", "--dataset_name=digits"], "one of"),
         (["--probe_dataset_hold_ratio=0"], "needs trusted images"),
         (["--probe_dataset_hold_ratio=0.001"], "less than one for each"),
@@ -195,6 +252,7 @@ def test_an_own_data_set_with_an_own_probe_set(tmp_path, run_script):
         (["--decay_steps=soon"], "--decay_steps=soon"),
         (["--mode=evaluation", "--train_log_dir="], "--checkpoint_path"),
         (["--method=fsr"], "fsr"),
+        (["--max_epoch=3", "--decay_epochs=soon"], "--decay_epochs=soon: give"),
     ],
 )
 def test_mistakes(tmp_path, run_script, flags, words):

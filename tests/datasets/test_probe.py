@@ -53,7 +53,25 @@ def test_trusted_labels_are_the_clean_ones():
     assert (rest.given_labels != rest.clean_labels).all()
 
 
-def test_shares_of_the_sheet():
+def test_a_split_of_clean_labels():
+    data = make_dataset(noisy=True)
+    trusted = probe.of_split(data, make_dataset(), seed=1)
+    assert trusted.given_labels.tolist() == [0, 1, 2] * 20
+    labels = dict(zip(data.ids, data.clean_labels))
+    assert [labels[i] for i in trusted.ids] == [0, 1, 2] * 20
+    for split, words in (
+        (dataclasses.replace(data, clean_labels=None), "not known to be clean"),
+        (
+            dataclasses.replace(data, images=data.images[:, :3]),
+            r"are \(3, 6, 3\), those to train on \(4, 6, 3\): set --image_size",
+        ),
+        (data.take(data.clean_labels != 1), "wants 1 images of class bee"),
+    ):
+        with pytest.raises(errors.UserError, match=words):
+            probe.of_split(split, make_dataset())
+
+
+def test_shares_are_rounded_down():
     data = make_dataset([100] * 3)
     for ratio, per_class in [(0.29, 29), (0.01, 1), (0.0199, 1)]:
         trusted, _ = probe.hold_out(data, ratio, seed=0)
@@ -75,7 +93,9 @@ def test_too_few_images_are_refused(ratio, words):
 
 def test_unknown_clean_labels_are_refused():
     data = dataclasses.replace(make_dataset(), clean_labels=None)
-    with pytest.raises(errors.UserError, match="--probe_dir or --probe_csv"):
+    with pytest.raises(
+        errors.UserError, match="--probe_dir, --probe_csv or --pro"
+    ):
         probe.hold_out(data, 0.1, seed=0)
 
 

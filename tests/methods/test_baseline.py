@@ -44,6 +44,16 @@ def test_one_step_is_gradient_descent_on_the_mean_cross_entropy():
         np.testing.assert_allclose(v, e, atol=1e-5)
 
 
+def test_label_smoothing_is_tf1s():
+    # tf.losses.softmax_cross_entropy: y (1 - s) + s / C.
+    batch = batch_of()
+    logits = compiled().student(batch["images"], training=True)
+    labels = 0.8 * tf.one_hot(batch["labels"], 10) + 0.02
+    expected = tf.nn.softmax_cross_entropy_with_logits(labels, logits)
+    loss = compiled(label_smoothing=0.2).train_step(batch)["loss"]
+    np.testing.assert_allclose(loss, tf.reduce_mean(expected), rtol=1e-5)
+
+
 def test_mixup_mixes_images_and_labels_alike():
     # With identical images, mixing changes the labels only: the loss is the
     # cross-entropy with mixed labels, which is linear in them.

@@ -19,7 +19,9 @@ from tfnoisy.catalogue import views
 _BRIGHTNESS, _SATURATION, _HUE, _CONTRAST, _ORDER = range(3, 8)
 
 
-# Means and standard deviations that DivideMix and BKD normalise by.
+# The statistics of -1..1.
+_UNIT_RANGE = ((0.5,) * 3, (0.5,) * 3)
+# Means and standard deviations that views normalise by.
 _STATISTICS = {
     "dividemix_cifar10": ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)),
     "dividemix_cifar100": ((0.507, 0.487, 0.441), (0.267, 0.256, 0.276)),
@@ -28,11 +30,10 @@ _STATISTICS = {
         (0.3113, 0.3192, 0.3214),
     ),
     "dividemix_webvision": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "ieg_webvision": _UNIT_RANGE,
     "bkd_cifar10": ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)),
     "bkd_cifar100": ((0.5071, 0.4867, 0.4408), (0.2675, 0.2565, 0.2761)),
 }
-# Those of -1..1.
-_UNIT_RANGE = ((0.5,) * 3, (0.5,) * 3)
 
 # Views of a square that is smaller than the image: its side by the image's
 # short side, and how it is found.
@@ -44,6 +45,11 @@ _CROPPED = {
     ),
     "dividemix_webvision": (
         299 / 320,
+        crops.RANDOM_RESIZED_CROP_DRAWS,
+        crops.random_resized_crop,
+    ),
+    "ieg_webvision": (
+        224 / 256,
         crops.RANDOM_RESIZED_CROP_DRAWS,
         crops.random_resized_crop,
     ),
@@ -112,6 +118,9 @@ def get(name, image_shape, mirror=True):
             of 256 pixels), flip, normalise; its middle for evaluation;
             `dividemix_webvision`: a random part of the image, resized to 299
             of 320 pixels, flip, normalise; the middle 299 for evaluation;
+            `ieg_webvision`: a random part of the image, resized to 224 of 256
+            pixels, flip, [-1, 1] (google-research/ieg); the middle 224 for
+            evaluation;
             `bkd_cifar10`: flip, pad by 4 by reflection, crop, normalise (Blind
             Knowledge Distillation); `bkd_cifar100`: zero-pad, crop, flip,
             normalise (there the evaluation view takes CIFAR-100's own
@@ -199,7 +208,7 @@ def normalised(name, image_shape, mirror):
 
 
 def cropped(name, image_shape, mirror):
-    """The views of DivideMix that are smaller than the image, see `get`."""
+    """The views that are smaller than the image, see `get`."""
     share, num_draws, crop = _CROPPED[name]
     side = round(share * min(image_shape[:2]))
     finish = _normalise_as(name)

@@ -55,6 +55,7 @@ WEAK_VIEWS = registry.Registry(
         _weak("dividemix_cifar100", "normalised"),
         _weak("dividemix_clothing1m", "cropped"),
         _weak("dividemix_webvision", "cropped"),
+        _weak("ieg_webvision", "cropped"),
         _weak("bkd_cifar10", "normalised"),
         _weak("bkd_cifar100", "normalised"),
         _weak("none", "unmoved_view"),

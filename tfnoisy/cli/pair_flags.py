@@ -34,7 +34,8 @@ def settle(views):
             the original had any for it.
     """
     name = tfds_images.base_name(FLAGS.dataset_name)
-    augment = f"{views}_{'cifar10' if name == 'cifar10_n' else name}"
+    # CIFAR-10N and CIFAR-100N have CIFAR's images.
+    augment = f"{views}_{name.removesuffix('_n')}"
     if augment not in standard.names():
         augment = "standard"
     trainer_flags.suit({"augment": augment, "weight_decay": 5e-4})

@@ -24,9 +24,11 @@ _PATHS = (
 # Not recorded at their defaults: a run from before they were there goes on.
 _SINCE = (
     "jit_compile",
+    "label_smoothing",
     "mixed_precision",
     "on_nonfinite",
     "plugin",
+    "probe_split",
     "steps_per_execution",
 )
 
@@ -35,10 +37,12 @@ _OF_THIS_START = {
     "checkpoint_path",
     "dataset",
     "device_id",
+    "l2_weight_decay",
     "mode",
     "overwrite",
     "restore_step",
     "use_ema",
+    "use_imagenet_as_eval",
 }
 
 

@@ -164,7 +164,8 @@ _NOISE = {
         flags.DEFINE_string,
         "none",
         "Label noise to add to the training data, where R is the share of "
-        "labels in 0..1 and SOURCE a label set of cifar10_n or, of openset, "
+        "labels in 0..1 and SOURCE a label set of cifar10_n (aggre, worse, "
+        "random1, random2, random3) or cifar100_n (noisy100) or, of openset, "
         "another data set.",
         names=noises.NOISE_KINDS.forms,
     ),

@@ -254,6 +254,12 @@ def suit(values):
             FLAGS[name].value = value
 
 
+def say(line):
+    """Prints a line on stderr; of several workers the first one does."""
+    if distribution.read_cluster().is_chief:
+        print(line, file=sys.stderr)
+
+
 def method_arguments():
     """Returns the arguments that all methods have, by the flags."""
     return {

@@ -38,7 +38,7 @@ def hold_out(dataset, ratio, seed):
         raise errors.UserError(
             f"the labels of {dataset.name} are not known to be clean, so no "
             "trusted images can be drawn from them: name your own with "
-            "--probe_dir or --probe_csv"
+            "--probe_dir, --probe_csv or --probe_split"
         )
     size, classes = len(dataset), dataset.num_classes
     # 0.29 * 100 is 28.999...
@@ -77,6 +77,41 @@ def read(probe_dir, probe_csv, training, *, image_size=None, seed=0):
     probe = folder.read_like(
         probe_dir, probe_csv, training, image_size=image_size
     )
+    return _of_all_classes(probe, seed)
+
+
+def of_split(split, training, seed=0):
+    """Returns a split's probe set, of as many images a class as all have.
+
+    Args:
+        split: an `ImageDataset` whose labels are known to be clean.
+        training: the `ImageDataset` that it belongs to.
+        seed: of the order within a class.
+
+    Returns:
+        An `ImageDataset`, class-interleaved.
+
+    Raises:
+        UserError: if clean labels are unknown, if a class has no images, or if
+            the images are of another shape.
+    """
+    if split.clean_labels is None:
+        raise errors.UserError(
+            f"the labels of --probe_split of {split.name} are not known to be "
+            "clean: name your own trusted images with --probe_dir or "
+            "--probe_csv"
+        )
+    if split.images.shape[1:] != training.images.shape[1:]:
+        raise errors.UserError(
+            f"the images of --probe_split are {split.images.shape[1:]}, those "
+            f"to train on {training.images.shape[1:]}: set --image_size"
+        )
+    return _of_all_classes(
+        dataclasses.replace(split, given_labels=split.clean_labels), seed
+    )
+
+
+def _of_all_classes(probe, seed):
     counts = np.bincount(probe.given_labels, minlength=probe.num_classes)
     per_class = max(int(counts.min()), 1)
     return probe.take(_balanced(probe, per_class, seed))

@@ -31,17 +31,21 @@ class Baseline(base.Method):
     loss = mean cross-entropy + weight_decay * |kernels|^2 / 2
     """
 
-    def __init__(self, student, *, mixup_alpha=0.0, **kwargs):
+    def __init__(
+        self, student, *, mixup_alpha=0.0, label_smoothing=0.0, **kwargs
+    ):
         """Makes the method.
 
         Args:
             student: a built `keras.Model`, images -> logits.
-            mixup_alpha: Beta(alpha, alpha) of the mixing coefficient; 0 for
-                no mixing.
+            mixup_alpha: alpha of the mixing coefficient; 0 for no mixing.
+            label_smoothing: share of each label, in [0, 1], that is spread
+                over all classes.
             **kwargs: as for `base.Method`.
         """
         super().__init__(student, **kwargs)
         self.mixup_alpha = mixup_alpha
+        self.label_smoothing = label_smoothing
 
     def train_step(self, batch):
         """One update.
@@ -65,10 +69,18 @@ class Baseline(base.Method):
             )
         with tf.GradientTape() as tape:
             logits = self.student(images, training=True)
-            losses = losses_lib.cross_entropy(labels, logits)
+            targets = self._smoothed(labels)
+            losses = losses_lib.cross_entropy(targets, logits)
             loss = tf.reduce_mean(losses) + self.decay_loss()
         self.minimize(loss, tape)
         return {"loss": loss, "accuracy": losses_lib.accuracy(labels, logits)}
+
+    def _smoothed(self, labels):
+        """Returns (1 - s) y + s / C, s the label smoothing, [B, C]."""
+        if not self.label_smoothing:
+            return labels
+        spread = self.label_smoothing / self.num_classes
+        return (1.0 - self.label_smoothing) * labels + spread
 
     def draw_beta(self, batch):
         """Returns lam ~ Beta(alpha, alpha), one for the batch."""

@@ -137,7 +137,9 @@ def human(dataset, spec, seed):
     if spec.source in known:
         return known[spec.source]
     if not known:
-        hint = f"{dataset.name} has no human labels; cifar10_n has"
+        hint = (
+            f"{dataset.name} has no human labels; cifar10_n and cifar100_n have"
+        )
     else:
         near = difflib.get_close_matches(spec.source, known, n=1)
         hint = f"did you mean human:{near[0]}? " if near else ""

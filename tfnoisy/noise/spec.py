@@ -35,7 +35,7 @@ def parse(text):
             `tfnoisy.noise.flips`.
         instance:R: part-dependent noise, see `tfnoisy.noise.instance`.
         human:SOURCE: one of the data set's human label sets, for CIFAR-10N
-            worse, aggre, random1, random2 or random3.
+            worse, aggre, random1, random2 or random3, for CIFAR-100N noisy100.
         openset:R, openset:R:SOURCE: images of another data set under
             unchanged labels, see `tfnoisy.noise.open_set`.
         dividemix_sym:R, dividemix_asym:R: DivideMix's own noise files, see

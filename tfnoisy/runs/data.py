@@ -38,6 +38,7 @@ class DataOptions:
             trusted before the noise; 0 for none.
         probe_dir: in place of it, a folder of trusted images.
         probe_csv: likewise, a CSV that names them.
+        probe_split: likewise, a split whose labels are known to be clean.
         seed: of everything but the noise.
     """
 
@@ -57,6 +58,7 @@ class DataOptions:
     probe_dataset_hold_ratio: float = 0.0
     probe_dir: str = ""
     probe_csv: str = ""
+    probe_split: str = ""
     seed: int = 0
 
     @classmethod
@@ -203,6 +205,9 @@ def _probe(options, train):
             seed=options.seed,
         )
         return probe, train
+    if options.probe_split:
+        split = load_split(options, options.probe_split)
+        return probe_lib.of_split(split, train, options.seed), train
     if not options.probe_dataset_hold_ratio:
         return None, train
     return probe_lib.hold_out(

@@ -8,6 +8,7 @@ from tfnoisy import errors
 from tfnoisy.datasets import load
 from tfnoisy.datasets.images import streamed
 from tfnoisy.datasets.sources import tfds_images
+from tfnoisy.noise import manifest
 
 
 class TfnoisyPhotos(tfds.core.GeneratorBasedBuilder):
@@ -106,7 +107,7 @@ def test_mistakes(photos, split, size, message):
 
 _REAL = {
     name: tfds.builder_cls(name)
-    for name in ("food101", "controlled_noisy_web_labels")
+    for name in ("cifar100_n", "food101", "controlled_noisy_web_labels")
 }
 
 # Under the names of the real ones.
@@ -125,6 +126,34 @@ with tfds.core.registered.skip_registration():
             for k in range(3):
                 image = np.full((6 + k, 20 - k, 3), first + k, np.uint8)
                 yield k, {"image": image, "label": k}
+
+    class Cifar100N(_REAL["cifar100_n"]):
+        """The real set's features and splits, six small images."""
+
+        def _split_generators(self, dl_manager):
+            return {
+                "train": self._generate_examples("train_"),
+                "test": self._generate_examples("test_"),
+            }
+
+        def _generate_examples(self, prefix):
+            for k in range(6):
+                training = prefix == "train_"
+                yield (
+                    k,
+                    {
+                        "id": f"{prefix}{k:05d}",
+                        "image": np.full((32, 32, 3), k, np.uint8),
+                        "label": 10 * k,
+                        "coarse_label": k,
+                        # The real test split has -1 there.
+                        "noise_label": (99 - k if k % 2 else 10 * k)
+                        if training
+                        else -1,
+                        "worker_id": -1,
+                        "worker_time": -1.0,
+                    },
+                )
 
     class ControlledNoisyWebLabels(_REAL["controlled_noisy_web_labels"]):
         """The real set's features; splits of what it calls a red image etc."""
@@ -184,6 +213,26 @@ def test_food101(tmp_path):
         assert_streams_the_same(
             "food101", split, data_dir=str(tmp_path), image_size=8
         )
+
+
+def test_labels_of_cifar100n(tmp_path):
+    """People's labels beside CIFAR-100's own, in the published order."""
+    Cifar100N(data_dir=tmp_path).download_and_prepare()
+    train, test = (
+        load.load("cifar100_n", split, data_dir=str(tmp_path))
+        for split in ("train", "test")
+    )
+    assert train.ids.tolist() == [0, 1, 2, 3, 4, 5] == test.ids.tolist()
+    np.testing.assert_array_equal(train.images[:, 0, 0, 0], train.ids)
+    assert train.clean_labels.tolist() == [0, 10, 20, 30, 40, 50]
+    np.testing.assert_array_equal(train.given_labels, train.clean_labels)
+    noisy = train.human_labels
+    assert list(noisy) == ["noisy100"] and test.human_labels == {}
+    assert noisy["noisy100"].tolist() == [0, 98, 20, 96, 40, 94]
+    made = manifest.inject(train, "human:noisy100", 0)
+    np.testing.assert_array_equal(made.given_labels, noisy["noisy100"])
+    with pytest.raises(errors.UserError, match="cifar100_n has noisy100"):
+        manifest.inject(train, "human:worse", 0)
 
 
 @pytest.fixture(scope="module")

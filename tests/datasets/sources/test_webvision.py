@@ -136,6 +136,19 @@ def test_imagenet(webvision, folders):
     assert len(read(webvision, "imagenet[:50%]")) == 3
 
 
+def test_trusted_images(webvision):
+    for label, folder in enumerate(("n01440764", "1", "n03126707")):
+        for k in range(3):
+            pictures.save_image(
+                webvision / "probe_9" / folder / f"{k}.jpg", 10 * label
+            )
+    data = read(webvision, "probe_9")
+    assert data.clean_labels.tolist() == [0] * 3 + [1] * 3 + [2] * 3
+    np.testing.assert_array_equal(labels_by_colour(data), data.clean_labels)
+    with pytest.raises(errors.UserError, match="probe_6 has trusted images"):
+        read(webvision, "probe_6")
+
+
 def test_imagenet_lacks_a_class(webvision):
     with pytest.raises(errors.UserError, match="imagenet/val is not a folder"):
         read(webvision, "imagenet")

@@ -37,7 +37,7 @@ _NOT_MIRRORED = {
 
 # TFDS shuffles CIFAR once when it prepares it, and keeps the published
 # position in `id`, e.g. `train_16399`.
-_PUBLISHED_ID = {"cifar10", "cifar100", "cifar10_n"}
+_PUBLISHED_ID = {"cifar10", "cifar100", "cifar10_n", "cifar100_n"}
 
 
 def base_name(name):
@@ -83,8 +83,8 @@ def read(
     Returns:
         An `ImageDataset` sorted by id.  The ids of CIFAR are the published
         positions; those of other sets count the examples in TFDS's order.
-        For the clean ones see `tfds_labels.clean_labels`; `cifar10_n` has
-        people's labels beside them in its training split.
+        For the clean ones see `tfds_labels.clean_labels`; the training splits
+        of `cifar10_n` and `cifar100_n` have people's labels beside them.
 
     Raises:
         UserError: if there is no such set or split, if the set is no image
@@ -128,7 +128,7 @@ def read(
         ids=ids,
         class_names=_class_names(builder.info.features["label"]),
         mirror=can_mirror(name),
-        human_labels=tfds_labels.human_labels(columns),
+        human_labels=tfds_labels.human_labels(base_name(name), columns),
     )
     del columns
     return whole.take(np.argsort(ids))

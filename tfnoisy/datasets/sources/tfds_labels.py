@@ -4,12 +4,16 @@ import re
 
 import numpy as np
 
+# The label sets that people gave to training images: our name and TFDS's.
 _HUMAN_LABELS = {
-    "worse": "worse_label",
-    "aggre": "aggre_label",
-    "random1": "random_label1",
-    "random2": "random_label2",
-    "random3": "random_label3",
+    "cifar10_n": {
+        "worse": "worse_label",
+        "aggre": "aggre_label",
+        "random1": "random_label1",
+        "random2": "random_label2",
+        "random3": "random_label3",
+    },
+    "cifar100_n": {"noisy100": "noise_label"},
 }
 
 # "The training images were not cleaned, and thus still contain some amount of
@@ -28,25 +32,31 @@ def features(set_name, split, available):
         split: the split's name without its slice.
         available: the names of all features of the set.
     """
-    if set_name == "cifar10_n" and split == "train":
-        return list(_HUMAN_LABELS.values())
+    if set_name in _HUMAN_LABELS and split == "train":
+        return list(_HUMAN_LABELS[set_name].values())
     return ["is_clean", "id"] if "is_clean" in available else []
 
 
-def human_labels(columns):
-    """Returns CIFAR-10N's label sets, each int64 [N]; none of other sets.
+def human_labels(set_name, columns):
+    """Returns the label sets that people gave, {name: int64 [N]}.
 
-    TFDS reads the annotators' file by the position of its columns, so files
-    that differ in the order of columns swap `worse` and `aggre`.  The two are
-    told apart by what they are: `aggre`, the majority vote, agrees with the
-    three annotators at least as often as `worse` does.
+    CIFAR-10N and CIFAR-100N have them, other data sets none.  TFDS reads the
+    annotators' file by the position of its columns, so files that differ in
+    the order of columns swap `worse` and `aggre`.  The two are told apart by
+    what they are: `aggre`, the majority vote, agrees with the three annotators
+    at least as often as `worse` does.
 
     Args:
+        set_name: TFDS's name without config and version.
         columns: {feature: array [N]}.
     """
-    if _HUMAN_LABELS["worse"] not in columns:
-        return {}
-    labels = {name: columns[key] for name, key in _HUMAN_LABELS.items()}
+    labels = {
+        name: columns[key]
+        for name, key in _HUMAN_LABELS.get(set_name, {}).items()
+        if key in columns
+    }
+    if "worse" not in labels:
+        return labels
     votes = [labels[name] for name in ("random1", "random2", "random3")]
 
     def agreement(name):

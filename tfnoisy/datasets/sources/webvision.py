@@ -9,6 +9,9 @@ Data", 2017.  DIR is the folder of DivideMix's `--data_path`:
     info/synsets.txt                    a line for each class, may be left out
     imagenet/val/CLASS/*                ImageNet's validation set, CLASS the
                                         synset or WebVision's number
+    probe_N/CLASS/*                     N trusted images, such as IEG's ten of
+                                        each of 50 classes of ImageNet's
+                                        training set, probe_500
 
 `webvision` (or `webvision/mini`) is what DivideMix and IEG train on: the first
 50 classes of the Google images.  `webvision/google` has all classes, and
@@ -18,6 +21,7 @@ Data", 2017.  DIR is the folder of DivideMix's `--data_path`:
 import functools
 import operator
 import pathlib
+import re
 
 from tfnoisy import errors
 from tfnoisy.datasets import splits
@@ -34,6 +38,7 @@ _TRAIN = {
     "full": (_GOOGLE, _FLICKR),
 }
 _SPLITS = ("train", "val", "imagenet")
+_PROBE = re.compile(r"probe_\d+")
 _SUFFIXES = (".jpeg", ".jpg", ".png")
 
 
@@ -45,8 +50,8 @@ def read(
     Args:
         name: `webvision`, with `/mini`, `/google` or `/full` behind it or not.
         data_dir: DIR, see above.
-        split: `train`, `val` or `imagenet` (ImageNet's validation images of
-            these classes), or a slice of one.
+        split: `train`, `val`, `imagenet` (ImageNet's validation images of
+            these classes), `probe_N` or a slice of one.
         image_size: see `published_list.load`; DivideMix has 320.
         cache_mib: likewise.
 
@@ -64,7 +69,7 @@ def read(
             "--dataset_name=webvision or webvision/full"
         )
     base = splits.base(split)
-    if base not in _SPLITS:
+    if base not in _SPLITS and not _PROBE.fullmatch(base):
         raise errors.UserError(
             f"{name} has no split {base!r}; it has {', '.join(_SPLITS)}: "
             "say --test_split=val"
@@ -96,8 +101,9 @@ def _listing(directory, part, split, problems):
             clean=True,
         )
     kept = names[:MINI_CLASSES] if part == "mini" else names
-    if split == "imagenet":
-        rows = _imagenet(directory / "imagenet" / "val", kept, problems)
+    folder = {"imagenet": "imagenet/val"}.get(split, split)
+    if split not in ("train", "val"):
+        rows = _by_class(split, directory / folder, kept, problems)
     else:
         list_parsing.check_range(rows, len(names), problems)
         rows = rows.take(rows.labels < len(kept))
@@ -131,11 +137,15 @@ def _training(directory, part, problems):
     return functools.reduce(operator.add, lists)
 
 
-def _imagenet(root, class_names, problems):
+def _by_class(split, root, class_names, problems):
+    """Lists the images of folders CLASS/*, their labels known to be clean."""
     if not root.is_dir():
+        what = "trusted images"
+        if split == "imagenet":
+            what = "ImageNet's validation images"
         raise errors.UserError(
-            f"{root} is not a folder: --test_split=imagenet reads ImageNet's "
-            "validation images from DIR/imagenet/val/CLASS"
+            f"{root} is not a folder: the split {split} has {what} in CLASS/*, "
+            "CLASS the synset or the number of the class"
         )
     paths, labels = [], []
     for label, name in enumerate(class_names):

@@ -1,0 +1,257 @@
+"""Flags of google-research/ieg: its names for data sets, and what it had more.
+
+The names, defaults and meanings are those of ieg/options.py in its newest
+revision.  What a flag of the original has no effect on is accepted, and said.
+"""
+
+from absl import flags
+
+from tfnoisy import errors
+from tfnoisy.cli import flag_groups, shared_flags, trainer_flags
+
+FLAGS = flags.FLAGS
+
+_NOISES = {"uniform": "symmetric", "asymmetric": "asymmetric"}
+_WEBVISION = "webvisionmini"
+_WEBVISION_CLASSES = 50
+_TRUSTED_PER_CLASS = 10
+
+# Of the method FSR alone, which needs no trusted images and is not here.
+_OF_FSR = {
+    "queue_beta": 0.9,
+    "use_mixup": True,
+    "queue_capacity": 2000,
+    "queue_bs": 200,
+    "queue_metric": "margin",
+    "meta_start_epoch": 20,
+    "use_pseudo_loss": "all_1_0.1_2",
+    "meta_partial_level": 0.0,
+    "clip_meta_weight": True,
+    "moving_weight_gamma": 0.0,
+    "meta_moving_end_epoch": 0,
+    "verbose_finer_log": True,
+}
+_KINDS = {
+    bool: flags.DEFINE_boolean,
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+    str: flags.DEFINE_string,
+}
+
+
+def define():
+    """Defines --dataset and the flags that other trainers do not have."""
+    with flag_groups.group(flag_groups.DATA):
+        flags.DEFINE_string(
+            "dataset",
+            "cifar100_uniform_0.8",
+            "Data set and noise in the original's form, "
+            "{cifar10,cifar100}_{uniform,asymmetric}_RATE or webvisionmini[_N] "
+            "with N trusted images of each class, in place of --dataset_name "
+            "and --noise.",
+        )
+        flags.DEFINE_boolean(
+            "use_imagenet_as_eval",
+            False,
+            "With --dataset=webvisionmini: evaluate on ImageNet's validation "
+            "images in place of WebVision's.",
+        )
+    with flag_groups.group(flag_groups.TRAINING):
+        flags.DEFINE_string(
+            "decay_epochs",
+            None,
+            "With --max_epoch: --decay_steps in epochs, such as 160,180.",
+        )
+        flags.DEFINE_float(
+            "label_smoothing",
+            0.0,
+            "supervised: share of each label, 0 to 1, that is spread over all "
+            "classes.",
+            0.0,
+            1.0,
+        )
+        flags.DEFINE_float(
+            "l2_weight_decay",
+            None,
+            "resnet50: its --weight_decay; 0.0004 if not given.",
+            0.0,
+        )
+    _define_ignored()
+
+
+def _define_ignored():
+    shared_flags.define_ignored(
+        "post_batch_mode_autoaug",
+        kind=flags.DEFINE_boolean,
+        default=True,
+        reason="the original did not read it either",
+    )
+    shared_flags.define_ignored("tpu", reason="see --strategy")
+    shared_flags.define_ignored(
+        "xm_exp_id",
+        kind=flags.DEFINE_integer,
+        reason="it named an experiment in its authors' system",
+    )
+    shared_flags.define_ignored(
+        "exp_path_pattern",
+        reason="it named the folder of an --xm_exp_id",
+    )
+    shared_flags.define_ignored(
+        "ds_include_metadata",
+        kind=flags.DEFINE_boolean,
+        default=False,
+        reason="batches always carry the examples' ids",
+    )
+    shared_flags.define_ignored(
+        "summary_eval_to_train",
+        kind=flags.DEFINE_boolean,
+        default=True,
+        reason="TensorBoard shows evaluations beside the training anyway",
+    )
+    shared_flags.define_ignored(
+        "pretrained_ckpt",
+        "pretrained_ckpt_mode",
+        reason="the original's networks cannot load one; see --pretrained",
+    )
+    shared_flags.define_ignored(
+        "dropout_rate",
+        kind=flags.DEFINE_float,
+        default=0.0,
+        reason="none of the original's networks reads it",
+    )
+    shared_flags.define_ignored(
+        "fix_network_features",
+        kind=flags.DEFINE_boolean,
+        default=False,
+        reason="none of the original's networks reads it",
+    )
+    for name, default in _OF_FSR.items():
+        shared_flags.define_ignored(
+            name,
+            kind=_KINDS[type(default)],
+            default=default,
+            reason="it belongs to --method=fsr",
+        )
+
+
+def settle_data():
+    """Sets --dataset_name, --noise and more to what --dataset stands for.
+
+    Raises:
+        UserError: for a --dataset that is not known, or --dataset_name too.
+    """
+    named = FLAGS["dataset_name"].present
+    if named and FLAGS["dataset"].present:
+        raise errors.UserError(
+            f"--dataset={FLAGS.dataset} and --dataset_name="
+            f"{FLAGS.dataset_name}: give one of the two"
+        )
+    webvision = not named and FLAGS.dataset.startswith(_WEBVISION)
+    if FLAGS.use_imagenet_as_eval and not webvision:
+        _say_without_effect(
+            "use_imagenet_as_eval", "it belongs to --dataset=webvisionmini"
+        )
+    if webvision:
+        _settle_webvision(FLAGS.dataset)
+    elif not named:
+        name, noise = parse_cifar(FLAGS.dataset)
+        trainer_flags.suit({"dataset_name": name, "noise": noise})
+
+
+def _settle_webvision(text):
+    """The first 50 classes of WebVision, as the original trains on them."""
+    _, _, count = text.partition("_")
+    if text != _WEBVISION and not (
+        text == f"{_WEBVISION}_{count}" and count.isdecimal() and int(count)
+    ):
+        raise errors.UserError(
+            f"--dataset={text}: write webvisionmini, or webvisionmini_N with "
+            "N trusted images of each class, such as webvisionmini_10"
+        )
+    size = int(count or _TRUSTED_PER_CLASS) * _WEBVISION_CLASSES
+    trainer_flags.suit(
+        {
+            "dataset_name": "webvision",
+            "test_split": "imagenet" if FLAGS.use_imagenet_as_eval else "val",
+            "image_size": 256,
+            "augment": "ieg_webvision",
+            "aug_type": "autoaugment_imagenet",
+        }
+    )
+    if not (FLAGS.probe_dir or FLAGS.probe_csv):
+        # Where the original keeps its TFRecords of them.
+        trainer_flags.suit({"probe_split": f"probe_{size}"})
+
+
+def parse_cifar(text):
+    """Returns the --dataset_name and the --noise of an original --dataset.
+
+    Args:
+        text: such as cifar10_uniform_0.8.
+
+    Raises:
+        UserError: if it is not of that form.
+    """
+    name, _, rest = text.partition("_")
+    kind, _, ratio = rest.partition("_")
+    try:
+        if name not in ("cifar10", "cifar100") or kind not in _NOISES:
+            raise ValueError
+        share = float(ratio)
+    except ValueError:
+        raise errors.UserError(
+            f"--dataset={text}: write cifar10 or cifar100, _uniform_ or "
+            "_asymmetric_, and a ratio, such as cifar10_uniform_0.8, or "
+            "webvisionmini; other data go by --dataset_name and --noise"
+        ) from None
+    return name, f"{_NOISES[kind]}:{ratio}" if share else "none"
+
+
+def settle_training():
+    """Sets --weight_decay by --l2_weight_decay; says what has no effect."""
+    if FLAGS.l2_weight_decay is not None:
+        if FLAGS.studentnet == "resnet50":
+            trainer_flags.suit({"weight_decay": FLAGS.l2_weight_decay})
+        else:
+            _say_without_effect(
+                "l2_weight_decay", "it is for resnet50; see --weight_decay"
+            )
+    if FLAGS.label_smoothing and FLAGS.method != "supervised":
+        _say_without_effect(
+            "label_smoothing",
+            f"{FLAGS.method} does not smooth labels; --method=supervised does",
+        )
+    if FLAGS.decay_epochs is not None and not FLAGS.num_epochs:
+        _say_without_effect("decay_epochs", "it is read with --max_epoch only")
+
+
+def _say_without_effect(name, reason):
+    trainer_flags.say(f"--{name} has no effect: {reason}")
+
+
+def decay_steps(budget):
+    """Returns --decay_steps, or --decay_epochs in steps, a list of integers.
+
+    Args:
+        budget: an `experiment.Budget`.
+
+    Raises:
+        UserError: for anything else than a list of integers.
+    """
+    epoch = max(1, budget.num_examples // budget.batch_size)
+    if FLAGS.decay_epochs is not None and FLAGS.num_epochs:
+        return [count * epoch for count in _integers("decay_epochs")]
+    if FLAGS.decay_steps == "epoch":
+        return [epoch]
+    return _integers("decay_steps", ", or the word epoch")
+
+
+def _integers(name, otherwise=""):
+    text = FLAGS[name].value
+    try:
+        return [int(word) for word in text.split(",")]
+    except ValueError:
+        raise errors.UserError(
+            f"--{name}={text}: give whole numbers, such as 500 or "
+            f"40000,60000{otherwise}"
+        ) from None
