@@ -26,7 +26,13 @@ BY_HAND = {
     "most_steps",
 }
 # What only the trainer of a method with trusted images has.
-OF_IEG = {"aug_type", "probe_csv", "probe_dataset_hold_ratio", "probe_dir"}
+OF_IEG = {
+    "aug_type",
+    "probe_csv",
+    "probe_dataset_hold_ratio",
+    "probe_dir",
+    "probe_split",
+}
 
 
 @pytest.fixture(scope="module")

@@ -16,28 +16,6 @@ _WEBVISION = "webvisionmini"
 _WEBVISION_CLASSES = 50
 _TRUSTED_PER_CLASS = 10
 
-# Of the method FSR alone, which needs no trusted images and is not here.
-_OF_FSR = {
-    "queue_beta": 0.9,
-    "use_mixup": True,
-    "queue_capacity": 2000,
-    "queue_bs": 200,
-    "queue_metric": "margin",
-    "meta_start_epoch": 20,
-    "use_pseudo_loss": "all_1_0.1_2",
-    "meta_partial_level": 0.0,
-    "clip_meta_weight": True,
-    "moving_weight_gamma": 0.0,
-    "meta_moving_end_epoch": 0,
-    "verbose_finer_log": True,
-}
-_KINDS = {
-    bool: flags.DEFINE_boolean,
-    int: flags.DEFINE_integer,
-    float: flags.DEFINE_float,
-    str: flags.DEFINE_string,
-}
-
 
 def define():
     """Defines --dataset and the flags that other trainers do not have."""
@@ -80,58 +58,71 @@ def define():
 
 
 def _define_ignored():
+    number, whole, truth = (
+        {"kind": kind}
+        for kind in (
+            flags.DEFINE_float,
+            flags.DEFINE_integer,
+            flags.DEFINE_boolean,
+        )
+    )
     shared_flags.define_ignored(
         "post_batch_mode_autoaug",
-        kind=flags.DEFINE_boolean,
-        default=True,
         reason="the original did not read it either",
+        **truth,
     )
     shared_flags.define_ignored("tpu", reason="see --strategy")
     shared_flags.define_ignored(
         "xm_exp_id",
-        kind=flags.DEFINE_integer,
         reason="it named an experiment in its authors' system",
+        **whole,
     )
     shared_flags.define_ignored(
-        "exp_path_pattern",
-        reason="it named the folder of an --xm_exp_id",
+        "exp_path_pattern", reason="it named the folder of an --xm_exp_id"
     )
     shared_flags.define_ignored(
         "ds_include_metadata",
-        kind=flags.DEFINE_boolean,
-        default=False,
         reason="batches always carry the examples' ids",
+        **truth,
     )
     shared_flags.define_ignored(
         "summary_eval_to_train",
-        kind=flags.DEFINE_boolean,
-        default=True,
         reason="TensorBoard shows evaluations beside the training anyway",
+        **truth,
     )
     shared_flags.define_ignored(
         "pretrained_ckpt",
         "pretrained_ckpt_mode",
         reason="the original's networks cannot load one; see --pretrained",
     )
+    unread = "none of the original's networks reads it"
+    shared_flags.define_ignored("dropout_rate", reason=unread, **number)
+    shared_flags.define_ignored("fix_network_features", reason=unread, **truth)
+    # The method FSR needs no trusted images, and is not among those here.
+    fsr = "it belongs to --method=fsr"
     shared_flags.define_ignored(
-        "dropout_rate",
-        kind=flags.DEFINE_float,
-        default=0.0,
-        reason="none of the original's networks reads it",
+        "clip_meta_weight",
+        "use_mixup",
+        "verbose_finer_log",
+        reason=fsr,
+        **truth,
     )
     shared_flags.define_ignored(
-        "fix_network_features",
-        kind=flags.DEFINE_boolean,
-        default=False,
-        reason="none of the original's networks reads it",
+        "queue_capacity",
+        "queue_bs",
+        "meta_start_epoch",
+        "meta_moving_end_epoch",
+        reason=fsr,
+        **whole,
     )
-    for name, default in _OF_FSR.items():
-        shared_flags.define_ignored(
-            name,
-            kind=_KINDS[type(default)],
-            default=default,
-            reason="it belongs to --method=fsr",
-        )
+    shared_flags.define_ignored(
+        "queue_beta",
+        "meta_partial_level",
+        "moving_weight_gamma",
+        reason=fsr,
+        **number,
+    )
+    shared_flags.define_ignored("queue_metric", "use_pseudo_loss", reason=fsr)
 
 
 def settle_data():
