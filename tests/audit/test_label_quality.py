@@ -96,7 +96,8 @@ def ramp(count):
 
 
 def test_from_losses():
-    # dividemix.md 8.10 A, in nats: scaling takes the 7 away again.
+    # The losses `apart` of tests/methods/dividemix/test_mixture.py, times 7:
+    # scaling takes the 7 away again.
     losses = 7 * np.concatenate([0.15 * ramp(800) ** 2, 0.4 + 0.6 * ramp(200)])
     given = np.arange(1000) % 5
     predicted = np.where(np.arange(1000) < 800, given, (given + 1) % 5)

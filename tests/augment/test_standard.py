@@ -114,7 +114,7 @@ def test_both_orders_of_the_jitter_occur_and_differ():
 
 
 def test_padding_is_jittered_too():
-    # mentormix.md, 7.2: the padding is black before the jitter.
+    # google-research/mentormix: the padding is black before the jitter.
     augmentation = standard.get("mentormix", (32, 32, 3))
     draws = np.full((1, 8), 0.5, np.float32)
     draws[0, :3], draws[0, 3] = [0.0, 0.0, 0.9], ALMOST_ONE
@@ -126,7 +126,7 @@ def test_padding_is_jittered_too():
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("name", ["standard", "mentormix", "none"])
 def test_range_of_the_training_views(name, channels):
-    # mentormix.md, oracle 19.
+    # google-research/mentormix, cifar_data_provider.py.
     images = pictures.random_images(64, 8, 8, channels)
     augmentation = standard.get(name, images.shape[1:])
     draws = pictures.draws_of(64, augmentation.num_draws)
@@ -137,7 +137,7 @@ def test_range_of_the_training_views(name, channels):
 
 @pytest.mark.parametrize("name", ["standard", "mentormix", "none"])
 def test_evaluation_maps_0_and_255_to_the_ends(name):
-    # mentormix.md, oracle 19.
+    # google-research/mentormix, cifar_data_provider.py.
     images = np.array([0, 255, 51], np.uint8).reshape(1, 1, 3, 1)
     view = standard.get(name, (1, 3, 1)).evaluate(tf.constant(images))
     np.testing.assert_array_equal(np.ravel(view)[:2], [-1.0, 1.0])
@@ -146,7 +146,7 @@ def test_evaluation_maps_0_and_255_to_the_ends(name):
 
 @pytest.mark.parametrize("name", ["mentornet", "mentornet_inception"])
 def test_per_image_standardisation(name):
-    # mentormix.md, oracle 19: mean 0 and standard deviation 1.
+    # google/mentornet: mean 0 and standard deviation 1.
     images = pictures.random_images(5, 32, 32, 3)
     images[4] = 77  # no deviation to divide by
     augmentation = standard.get(name, images.shape[1:])

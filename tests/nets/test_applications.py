@@ -61,7 +61,7 @@ def test_resnet50(resnet):
     ]
     assert len(convolutions) == 53
     biases = sum(layer.bias.shape[0] for layer in convolutions)
-    # torchvision's has none: the sheet's count.
+    # torchvision's has none.
     assert registry.parameter_count(resnet) - biases == 23536718
     assert len(registry.moving_statistics(resnet)) == 2 * 53
     assert resnet(view(pixels(), *OTHER), training=False).shape == (2, 14)

@@ -16,7 +16,7 @@ def test_layer_seeds_differ_by_seed_and_name():
     assert blocks.layer_seed(3, "stem") == blocks.layer_seed(3, "stem")
 
 
-def test_fan_out_normal_has_the_sheets_deviation_and_tails():
+def test_fan_out_normal_has_its_deviation_and_tails():
     kernel = np.array(blocks.fan_out_normal(1)([3, 3, 64, 128]))
     stddev = (2 / (3 * 3 * 128)) ** 0.5
     assert kernel.std() == pytest.approx(stddev, rel=0.01)

@@ -27,7 +27,7 @@ def one_channel(values, dtype="float32"):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_mentor_statistics_are_the_sheets(dtype):
+def test_mentor_statistics_are_tf1s(dtype):
     # Two values mean -+ sqrt(variance) have that mean and biased variance.
     layer = batch_norm(
         dtype, 1, debias_mean=True, unbiased_variance=False, epsilon=1e-3
@@ -337,7 +337,7 @@ def test_a_layer_is_rebuilt_from_its_config(make):
         )
 
 
-def test_shortcut_of_a_constant_map_is_the_sheets():
+def test_shortcut_of_a_constant_map():
     outputs = layers.PoolAndPad(2, 256)(tf.fill([1, 4, 4, 128], 3.0))
     assert outputs.shape == (1, 2, 2, 256)
     zeros = np.zeros([1, 2, 2, 64])

@@ -1,4 +1,5 @@
-"""The oracle: logits of the authors' PyTorch network (DivideMix sheet, 8.12).
+"""The oracle: logits of the authors' PyTorch network (DivideMix,
+PreResNet.py).
 
 Every tensor holds a sine over its elements in PyTorch's order.
 """

@@ -37,7 +37,7 @@ def spread(model, seed):
 
 
 @pytest.mark.parametrize("name", COUNTS)
-def test_counts_are_the_sheets(name):
+def test_counts_are_the_published_networks(name):
     for_10, for_100, tensors, statistics = COUNTS[name]
     model = registry.build(name, 10, (32, 32, 3))
     assert registry.parameter_count(model) == for_10

@@ -11,7 +11,7 @@ def model():
     return registry.build("resnet50", 50, (64, 64, 3), seed=1)
 
 
-def test_counts_are_the_sheets(model):
+def test_counts_are_the_originals(model):
     assert registry.parameter_count(model) == 23602802
     head = 2048 + 1  # A column of the last layer, and its bias.
     assert registry.parameter_count(model) + 950 * head == 25549352

@@ -11,7 +11,7 @@ def model():
     return slim_cifarnet.inception(10, (32, 32, 3), 1)
 
 
-def test_layers_in_the_sheets_order(model):
+def test_layers_in_the_originals_order(model):
     shapes = [
         layer.output.shape[1:]
         for layer in model.layers
@@ -41,7 +41,7 @@ def test_layers_in_the_sheets_order(model):
     ]
 
 
-def test_forward_pass_is_the_sheets(model):
+def test_forward_pass_is_the_originals(model):
     x = tf.random.stateless_normal([2, 32, 32, 3], [1, 2])
     weights = {v.path: v.value for v in model.trainable_variables}
 

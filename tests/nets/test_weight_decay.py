@@ -5,7 +5,7 @@ import tensorflow as tf
 from tfnoisy.nets import registry, weight_decay
 
 
-def test_a_kernel_of_three_ones_costs_what_the_sheet_says():
+def test_a_kernel_of_three_ones():
     kernel = tf.Variable(tf.ones([1, 1, 3, 1]))
     assert 0.0002 * float(weight_decay.l2([kernel])) == pytest.approx(0.0003)
 

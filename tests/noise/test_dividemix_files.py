@@ -13,7 +13,8 @@ CIFAR10 = (
     *("dog", "frog", "horse", "ship", "truck"),
 )
 
-# The sheet's section 3.1: wrong labels and the first twelve labels.
+# As DivideMix's dataloader_cifar.py writes them with seed 123: wrong labels and
+# the first twelve labels.
 TABLE = {
     (10, "dividemix_sym:0.2"): (8972, "6 9 9 4 1 1 8 7 8 5 4 7"),
     (10, "dividemix_sym:0.5"): (22484, "8 5 9 4 1 8 3 7 6 2 4 7"),

@@ -21,7 +21,7 @@ def _within(share, probability, count, sigmas=4.5):
 @pytest.mark.parametrize("rate", [0.0, 0.2, 0.4, 0.8, 0.95, 1.0])
 def test_symmetric_may_draw_the_true_class(uniforms, rate):
     given = flips.symmetric(CLEAN, C, rate, uniforms)
-    # IEG section 3.1: 0.2/0.4/0.8 -> 0.18/0.36/0.72.
+    # Redrawn from all ten classes: 0.2/0.4/0.8 -> 0.18/0.36/0.72.
     assert _within(np.mean(given != CLEAN), rate * (1 - 1 / C), N)
     drawn = given[uniforms[:, 0] < rate]
     for label in range(C if rate else 0):

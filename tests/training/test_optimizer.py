@@ -28,7 +28,7 @@ def follow(optimiser, gradients, start=0.0):
     "steps, buffer", [(1, 2.0), (2, 3.8), (3, 5.42)], ids=str
 )
 def test_oracle_of_ieg(steps, buffer):
-    # ieg.md, 9.7.
+    # TF1's momentum: m <- 0.9 m + g, w <- w - lr m.
     weights, accumulator = follow(
         optimizer.TF1Momentum(0.1, momentum=0.9), [2.0] * steps, 1.0
     )
@@ -37,7 +37,7 @@ def test_oracle_of_ieg(steps, buffer):
 
 
 def test_oracle_of_dividemix():
-    # dividemix.md, 8.8: PyTorch's SGD on w^2/2, weight decay in the gradient.
+    # PyTorch's SGD on w^2/2, weight decay in the gradient.
     rate = keras.optimizers.schedules.PiecewiseConstantDecay([2], [0.02, 0.002])
     weights, accumulator = follow(
         optimizer.TF1Momentum(rate, momentum=0.9),
@@ -178,7 +178,7 @@ def test_replicas_sum_their_gradients(two_replicas):
     for _ in range(3):
         step()
         weights.append(float(weight.numpy()))
-    # ieg.md, 9.7, again.
+    # TF1's momentum again.
     np.testing.assert_allclose(weights, [0.8, 0.42, -0.122], atol=1e-6)
     assert sgd.iterations.numpy() == 3
     for value, expected in ((weight, -0.122), (sgd.accumulators[0], 5.42)):

@@ -10,7 +10,7 @@ from tfnoisy.training import optimizer, restart_schedules
 
 ENDS_499 = [
     *(499, 1247, 2370, 4054, 6581, 10370, 16054, 24580, 37368, 56552),
-    # Section 2.10 prints 85326 for the first of these, 85326.56.
+    # The first of these is 85326.56.
     *(85327, 128489, 193232),
 ]
 
@@ -26,8 +26,8 @@ ENDS_499 = [
         (1250, 0.081),
     ],
 )
-def test_cosine_restarts_of_the_sheet(step, expected):
-    # ieg.md 9.8.
+def test_cosine_restarts_are_tf1s(step, expected):
+    # tf.train.cosine_decay_restarts, as google-research/ieg calls it.
     schedule = restart_schedules.cosine(0.1, 500)
     tolerance = 2e-3 if step == 499 else 1e-5
     assert float(schedule(step)) == pytest.approx(expected, rel=tolerance)
@@ -39,7 +39,7 @@ def test_a_value_that_the_original_logged():
 
 
 def test_the_whole_of_a_run_by_the_formula():
-    # Section 2.10, in float64.
+    # google-research/ieg, basemodel.py, `time_for_evaluation`, in float64.
     def by_hand(k, s, t, m):
         i = math.floor(math.log(1 + (k / s) * (t - 1), t))
         phase = (k / s - (t**i - 1) / (t - 1)) / t**i

@@ -19,13 +19,13 @@ from tfnoisy.training import schedules
     ],
 )
 def test_published_mentormix(step, rate, kind):
-    # mentormix.md, oracle 12.
+    # google-research/mentormix, cifar_train_mentormix.py, `decay_steps`.
     schedule = schedules.exponential(0.1, 0.9, 30, 50000, 128)
     assert float(schedule(kind(step))) == pytest.approx(rate, rel=2e-6)
 
 
 def test_default_mentormix():
-    # mentormix.md, 2.4: decay_steps 1171.875, a float.
+    # The same, by its flags' defaults: 1171.875, a float.
     schedule = schedules.exponential(0.1, 0.9, 3, 50000, 128)
     drops = [float(schedule(t)) for t in (1171, 1172, 2343, 2344, 9374, 9375)]
     expected = 0.1 * 0.9 ** np.array([0, 1, 1, 2, 7, 8])
@@ -37,7 +37,7 @@ def test_default_mentormix():
     "epochs, first_drop", [(50, 19500), (200, 78000), (0.5, 195)]
 )
 def test_mentornet_divides_integers(epochs, first_drop):
-    # mentormix.md, 5: 50000 / 128 is 390 in Python 2.
+    # google/mentornet: 50000 / 128 is 390 in Python 2.
     schedule = schedules.exponential_integer(0.1, 0.1, epochs, 50000, 128)
     around = [0, first_drop - 1, first_drop, 2 * first_drop - 1, 2 * first_drop]
     np.testing.assert_allclose(
@@ -68,7 +68,7 @@ def test_mentornet_with_fewer_examples_than_a_batch():
     ],
 )
 def test_mentornet_piecewise(step, rate):
-    # mentormix.md, 5.
+    # google/mentornet, cifar_train_mentornet.py: the piecewise rate.
     schedule = schedules.mentornet_piecewise()
     assert float(schedule(tf.constant(step, tf.int64))) == pytest.approx(rate)
 
@@ -81,7 +81,7 @@ def test_drops_begin_at_their_fraction():
         [0.1, 0.1, 0.01, 0.01, 0.001, 0.001],
         rtol=1e-5,
     )
-    # BKD's, sheet 8.10: 300 epochs, a tenth of the rate from epoch 150 on.
+    # BKD, blind_knowledge_dist_training.py, line 266: a tenth from epoch 150.
     schedule = schedules.drops(0.02, 0.1, [0.5], 300)
     assert float(schedule(149)) == pytest.approx(0.02)
     assert float(schedule(150)) == pytest.approx(0.002)

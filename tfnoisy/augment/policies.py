@@ -299,7 +299,7 @@ def _integer(draws, count):
 
 
 def _magnitudes(finish, height):
-    """Returns `Policy.magnitudes`; see sections 3.5 and 3.6 of IEG's sheet."""
+    """Returns `Policy.magnitudes`, as google-research/ieg computes them."""
     of_imagenet = finish == "imagenet"
 
     def magnitude(op, level):

@@ -121,7 +121,7 @@ def score_of(q, s):
         (centres((30, 100), (70, 900)), 42.501),
     ],
 )
-def test_the_score_of_the_cut_is_the_sheets(q, expected):
+def test_the_score_of_the_cut_is_the_originals(q, expected):
     cut = round(1000 * trust.otsu_split(q).threshold)
     assert score_of(q, cut) == pytest.approx(expected, rel=1e-5)
 

@@ -19,7 +19,7 @@ def array(values):
     return tf.constant(values, tf.float32)
 
 
-# The pieces: dividemix.md 8.1 to 8.7.
+# The formulas.  The numbers were worked out from those of Train_cifar.py.
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_mean_of_the_coefficient(alpha, expected):
 
 
 def test_the_sum_of_logits_judges():
-    # 8.15: as the renormalised product of the networks' probabilities.
+    # Train_cifar.py, line 155: as the renormalised product of probabilities.
     student = tiny_pair()
     images = tf.random.stateless_normal([20, 4, 4, 3], [1, 2])
     logits = [
