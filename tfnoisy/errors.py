@@ -10,6 +10,13 @@ class UserError(Exception):
     """
 
 
+class ArgumentError(UserError, ValueError):
+    """A `UserError` about an argument of Python code.
+
+    It is a `ValueError` too, as Keras raises for its own arguments.
+    """
+
+
 class TrainingError(Exception):
     """Training cannot go on, e.g. after a loss that is not finite.
 

@@ -44,6 +44,7 @@ CHECKPOINT_NAMES = {
 FILE_NAME = "mentornet.npz"
 
 
+@keras.saving.register_keras_serializable("tfnoisy.mentor")
 class MentorNet(keras.layers.Layer):
     """The network, made from its weights; its sizes are their shapes.
 
@@ -117,6 +118,13 @@ class MentorNet(keras.layers.Layer):
         """What `__call__` does, on tensors."""
         return tf.sigmoid(self.logits(losses, loss_diffs, labels, epochs))
 
+    def get_config(self):
+        """Returns the constructor's arguments, the weights as nested lists."""
+        weights = {
+            name: array.tolist() for name, array in self.arrays().items()
+        }
+        return {"weights": weights, "trainable": self.trainable}
+
     def arrays(self):
         """Returns {name: float32 array} of all weights, dead ones too."""
         return {name: getattr(self, name).numpy() for name in CHECKPOINT_NAMES}
@@ -134,6 +142,7 @@ def _cell_state(step, kernel, bias):
     return tf.sigmoid(z[:, :1]) * tf.tanh(z[:, 1:])
 
 
+@keras.saving.register_keras_serializable("tfnoisy.mentor")
 def analytic_pd(losses, loss_diffs, labels, epochs):
     """Returns what the published mentornet_pd was trained to compute.
 

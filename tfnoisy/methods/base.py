@@ -8,9 +8,15 @@ import numpy as np
 import tensorflow as tf
 
 from tfnoisy import errors, randomness
-from tfnoisy.methods import averages
+from tfnoisy.methods import (
+    batches,
+    configuration,
+    keras_files,
+    keras_fit,
+    student_weights,
+    students,
+)
 from tfnoisy.methods import losses as losses_lib
-from tfnoisy.nets import precision
 from tfnoisy.nets import weight_decay as decay
 
 
@@ -25,6 +31,8 @@ class Stage:
             `tf.data.Dataset`, as `pipeline.TrainingData.batches`.
         train_step: one replica's step, batch -> {name: scalar}.
         evaluate: whether the method is judged at its end.
+        ends_epoch: whether an epoch ends with it, if the method
+            `trains_in_epochs`.
     """
 
     first_step: int
@@ -32,30 +40,34 @@ class Stage:
     batches: Callable
     train_step: Callable
     evaluate: bool = False
+    ends_epoch: bool = True
 
 
-class Method(keras.Model):
+class Method(
+    keras_files.Files, keras_fit.Fitting, student_weights.Student, keras.Model
+):
     """A Keras model whose `train_step` is one step of a published method.
 
     A subclass is one file that reads like its paper.  Its `train_step` is
     written for one replica and takes a batch {images, labels, ids}, or any
     (images, labels) pair; the same step serves `fit` and the scripts' loop
-    (`tfnoisy.training.loop`).  The loop calls it without AutoGraph: what hangs
-    on a tensor's value is said by `tf.cond` or `tf.where`, not by `if`.
+    (`tfnoisy.training.loop`).  Both call it without AutoGraph: what hangs on
+    a tensor's value is said by `tf.cond` or `tf.where`, not by `if`.
 
     The student may compute in half precision (`nets.precision`), with an
     optimiser that scales the loss where that is float16; all that a method
     computes of its logits, and the averages of its weights, are in float32.
 
     Attributes:
-        student: the classifier, images -> logits [B, C].
-        averages: shadow values of the student's trainable variables if
-            `ema_decay` is positive, else None.
         mean_weights: a `mean_weights.MeanWeights` if the method weighs
             examples, else None.
+        leaves_learning_rate: whether a method with a learning rate of its own
+            leaves that of the optimiser alone: in `fit`, where none was given
+            to the constructor, it belongs to `compile` and to callbacks.
     """
 
     mean_weights = None
+    leaves_learning_rate = False
 
     def __init__(
         self,
@@ -68,79 +80,89 @@ class Method(keras.Model):
         ema_before_update=False,
         name=None,
     ):
-        """Makes the method around a built student.
+        """Makes the method around a student.
 
         Args:
-            student: a built `keras.Model` that gives logits [B, C].
+            student: a `keras.Model` that gives logits [B, C]; one that is not
+                built is built by `fit`.
             seed: all draws of the method depend on it.
             weight_decay: the factor of sum(w^2) / 2 in the loss.
-            decayed: the variables that decay; the student's kernels (convolu-
-                tions and the final matrix) if None.
+            decayed: the variables that decay, a list or a function of the
+                student to one; its kernels (of convolutions and the final
+                matrix) if None.
             ema_decay: the largest decay of the moving average of the weights,
                 with which the model is then judged; 0 for none.
             ema_before_update: whether the moving average takes the weights
                 before each update, and its warm-up counts the updates made
                 until then; else those after it, and the warm-up counts it.
             name: the Keras model's name.
+
+        Raises:
+            ArgumentError: for a student that it cannot train.
         """
-        super().__init__(name=name)
-        self.student = student
+        super().__init__(name=name, dtype=students.variable_dtype(student))
         self.seed = seed
         self.weight_decay = weight_decay
-        if decayed is None:
-            decayed = decay.kernels(student)
-        # By id: Keras would take a list of variables for weights of ours.
-        self._decayed = {id(v) for v in decayed}
+        self._decayed_given = configuration.Hidden(
+            decay.kernels if decayed is None else decayed
+        )
         self.ema_decay = ema_decay
         self.ema_before_update = ema_before_update
-        self.averages = None
-        if ema_decay:
-            self.averages = [
-                self.add_weight(
-                    shape=v.shape,
-                    initializer="zeros",
-                    dtype=v.dtype,
-                    trainable=False,
-                    aggregation="only_first_replica",
-                    name=f"average_{index}",
-                )
-                for index, v in enumerate(student.trainable_variables)
-            ]
-            for average, v in zip(self.averages, student.trainable_variables):
-                average.assign(v)
-        # Not named like a step's logs: Keras would report them in place of
-        # those.
-        self.mean_loss = keras.metrics.Mean("mean_loss")
-        self.mean_accuracy = keras.metrics.Mean("mean_accuracy")
-        self.built = True
-
-    @property
-    def num_classes(self):
-        """The number of classes, C."""
-        return self.student.output_shape[-1]
+        self.take_student(student)
 
     @property
     def step(self):
         """The number of updates made so far, an integer variable."""
         return self.optimizer.iterations
 
-    @property
-    def evaluated_weights(self):
-        """Which weights the method is judged by: `ema` or `raw`."""
-        return "raw" if self.averages is None else "ema"
+    def steps_made(self):
+        """Returns the number of updates made so far, an int."""
+        return int(value_of(self.step))
 
-    def compile(self, optimizer, jit_compile=False, **kwargs):
-        """Sets the optimiser and creates its state.
+    def was_given(self, name):
+        """Returns whether the constructor was given this argument."""
+        return self._arguments.get(name) is not None
+
+    def settle_length(self, num_steps):
+        """Learns how long `fit` trains, where the constructor did not say.
 
         Args:
-            optimizer: a Keras optimiser, usually
-                `tfnoisy.training.optimizer.TF1Momentum`.
-            jit_compile: whether XLA compiles the step of `fit`, which must
-                then do without `prepare`; see `training.loop` for the scripts.
-            **kwargs: as for `keras.Model.compile`.
+            num_steps: T, the updates that there will have been at its end;
+                None if that is not known.
+
+        Raises:
+            ArgumentError: if the method needs it and it is not known.
         """
-        super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
-        self.optimizer.build(self.student.trainable_variables)
+        if not hasattr(self, "num_steps") or self.was_given("num_steps"):
+            return
+        if num_steps is None:
+            raise errors.ArgumentError(
+                f"give {type(self).__name__} num_steps, the number of updates "
+                "in all: it is not known from the data"
+            )
+        if self.num_steps != num_steps:
+            self.num_steps = num_steps
+            # The number is part of the compiled step.
+            self.executions.clear()
+
+    @property
+    def remembers(self):
+        """Whether the method remembers something of each example by its id."""
+        return self.mean_weights is not None
+
+    @property
+    def num_ids(self):
+        """The largest id that is remembered plus one, None while none is."""
+        return None if self.mean_weights is None else self.mean_weights.num_ids
+
+    def keep_ids(self, num_ids):
+        """Makes room for what the method remembers of each example.
+
+        Args:
+            num_ids: the largest id plus one.
+        """
+        with self.distribute_strategy.scope():
+            self.mean_weights.keep_ids(num_ids)
 
     def stage(self, step, data, num_steps):
         """Returns the stage that contains this step.
@@ -224,22 +246,23 @@ class Method(keras.Model):
     def unpack(self, batch):
         """Returns images [B, H, W, C] and one-hot given labels [B, C].
 
-        Labels may come as [B], [B, 1] or [B, C].
+        Labels may come as [B], [B, 1] or [B, C].  The row of a label that is
+        out of range is NaN, and so is the loss, on every device.
 
         Raises:
-            UserError: for labels of any other shape.
+            ArgumentError: for labels of any other shape, and for weights of
+                examples if the method has no place for them.
         """
-        if isinstance(batch, dict):
-            images, labels = batch["images"], batch["labels"]
-        else:
-            images, labels = batch[0], batch[1]
-        images = tf.cast(images, self.student.inputs[0].dtype)
+        images, labels = (batches.part(batch, i) for i in ("images", "labels"))
+        if batches.part(batch, "sample_weight") is not None:
+            self.refuse_weights("sample_weight")
+        images = self.as_inputs(images)
         if labels.shape.rank == 2 and labels.shape[1] == 1:
             labels = labels[:, 0]
         if labels.shape.rank == 1:
-            labels = tf.one_hot(tf.cast(labels, tf.int32), self.num_classes)
+            labels = losses_lib.one_hot(labels, self.num_classes)
         if labels.shape.rank != 2 or labels.shape[1] != self.num_classes:
-            raise errors.UserError(
+            raise errors.ArgumentError(
                 f"labels of shape {labels.shape} for {self.num_classes} "
                 "classes: [B] integers or [B, C] probabilities are wanted"
             )
@@ -305,20 +328,6 @@ class Method(keras.Model):
         )
         return logits
 
-    def decay_loss(self, variables=None):
-        """Returns weight_decay * sum over decayed variables of |w|^2 / 2.
-
-        Args:
-            variables: look only at these; at all of the student's if None.
-        """
-        if not self.weight_decay:
-            return tf.constant(0.0)
-        if variables is None:
-            variables = self.student.trainable_variables
-        return self.weight_decay * decay.l2(
-            [v for v in variables if id(v) in self._decayed]
-        )
-
     def minimize(self, loss, tape, variables=None):
         """Updates the student, or a part of it, and the moving averages.
 
@@ -358,72 +367,17 @@ class Method(keras.Model):
         """
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         if replicas > 1:
-            gradients = [g / replicas for g in gradients]
-        n = tf.cast(self.step, tf.float32)
+            gradients = [None if g is None else g / replicas for g in gradients]
+        n = self.step + 1
         if self.ema_before_update:
-            self._update_averages(n)
+            self.update_averages(tf.cast(n, tf.float32) - 1.0)
         self.optimizer.apply(gradients, variables)
+        if isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
+            # It does not count an update that it leaves out, but the draws
+            # and the batch of a step are known by its number.
+            self.step.assign(n)
         if not self.ema_before_update:
-            self._update_averages(n + 1.0)
-
-    def _update_averages(self, n):
-        """Moves the averages, if there are any, towards the weights.
-
-        Args:
-            n: of `averages.average_decay`, a float scalar.
-        """
-        if self.averages is None:
-            return
-        decay = averages.average_decay(self.ema_decay, n)
-        for average, v in zip(self.averages, self.student.trainable_variables):
-            average.assign_sub((1.0 - decay) * (average - v))
-
-    def evaluation_logits(self, images):
-        """Returns the logits [B, C] that the method is judged by.
-
-        Moving averages of the weights if there are any, with the raw moving
-        statistics of batch normalisation, as in the original code; in float32
-        whatever the network is trained in, as it will be exported.
-
-        Args:
-            images: float [B, H, W, C], the evaluation view.
-        """
-        with precision.in_float32():
-            if self.averages is None:
-                return self.student(images, training=False)
-            logits, _ = self.student.stateless_call(
-                self.averages,
-                self.student.non_trainable_variables,
-                images,
-                training=False,
-            )
-            return logits
-
-    def test_step(self, batch):
-        """One batch of Keras's `evaluate`; returns means over all so far.
-
-        Args:
-            batch: as for `train_step`; a `mask` [B] in it weighs the rows.
-        """
-        images, labels = self.unpack(batch)
-        logits = self.evaluation_logits(images)
-        mask = batch.get("mask") if isinstance(batch, dict) else None
-        self.mean_loss.update_state(
-            losses_lib.cross_entropy(labels, logits), mask
-        )
-        self.mean_accuracy.update_state(losses_lib.hits(labels, logits), mask)
-        return {
-            "loss": self.mean_loss.result(),
-            "accuracy": self.mean_accuracy.result(),
-        }
-
-    def predict_step(self, batch):
-        """One batch of Keras's `predict`: class probabilities [B, C]."""
-        if isinstance(batch, dict):
-            batch = batch["images"]
-        elif isinstance(batch, (tuple, list)):
-            batch = batch[0]
-        return tf.nn.softmax(self.evaluation_logits(batch))
+            self.update_averages(tf.cast(n, tf.float32))
 
 
 def value_of(variable):

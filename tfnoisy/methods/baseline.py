@@ -18,22 +18,33 @@ Deviation: the originals shuffle in a small buffer, here every epoch is a full
 permutation.
 """
 
+import keras
 import tensorflow as tf
 
 from tfnoisy import randomness
-from tfnoisy.methods import base, mixup
+from tfnoisy.methods import base, batches, mixup
 from tfnoisy.methods import losses as losses_lib
 
 
+@keras.saving.register_keras_serializable("tfnoisy")
 class Baseline(base.Method):
     """Cross-entropy, optionally on mixed images and labels.
 
     loss = mean cross-entropy + weight_decay * |kernels|^2 / 2
+
+    Weights of examples that a user gives multiply their cross-entropies, of
+    mixed examples each part's own.
     """
 
+<<<<<<< HEAD
     def __init__(
         self, student, *, mixup_alpha=0.0, label_smoothing=0.0, **kwargs
     ):
+=======
+    takes_sample_weights = True
+
+    def __init__(self, student, *, mixup_alpha=0.0, **kwargs):
+>>>>>>> 5c2fc05 (Let every method be fitted, compiled, evaluated, saved and exported as Keras users expect)
         """Makes the method.
 
         Args:
@@ -51,29 +62,46 @@ class Baseline(base.Method):
         """One update.
 
         Args:
-            batch: {images [B, H, W, C], labels [B] or [B, C]}, or the pair.
+            batch: {images [B, H, W, C], labels [B] or [B, C]}, or the pair;
+                perhaps with sample_weight [B].
 
         Returns:
             Scalars: loss, accuracy (against the given labels; with mixup
             against the larger share of the mixed ones).
         """
         images, labels = self.unpack(batch)
+        weights = batches.part(batch, "sample_weight")
+        if weights is not None:
+            weights = tf.reshape(tf.cast(weights, labels.dtype), [-1, 1])
         if self.mixup_alpha > 0:
+            # With weights, rows that sum to them, and do so when mixed.
             images, labels = mixup.mix(
                 images,
-                labels,
+                labels if weights is None else labels * weights,
                 randomness.permutation(
                     self.draw_seed("partner"), tf.shape(images)[0]
                 ),
                 self.beta_draws(batch),
             )
+            if weights is not None:
+                weights = tf.reduce_sum(labels, -1, keepdims=True)
+                labels = tf.math.divide_no_nan(labels, weights)
         with tf.GradientTape() as tape:
             logits = self.student(images, training=True)
+<<<<<<< HEAD
             targets = self._smoothed(labels)
             losses = losses_lib.cross_entropy(targets, logits)
+=======
+            losses = losses_lib.cross_entropy(labels, logits)
+            if weights is not None:
+                losses *= weights[:, 0]
+>>>>>>> 5c2fc05 (Let every method be fitted, compiled, evaluated, saved and exported as Keras users expect)
             loss = tf.reduce_mean(losses) + self.decay_loss()
         self.minimize(loss, tape)
-        return {"loss": loss, "accuracy": losses_lib.accuracy(labels, logits)}
+        return {
+            "loss": loss,
+            "accuracy": self.training_accuracy(labels, logits),
+        }
 
     def _smoothed(self, labels):
         """Returns (1 - s) y + s / C, s the label smoothing, [B, C]."""

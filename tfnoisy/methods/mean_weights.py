@@ -45,16 +45,29 @@ class MeanWeights(keras.layers.Layer):
         super().__init__(name="mean_weights")
         self.names = tuple(names)
         self.sums = None
-        if num_ids is not None:
-            self.sums = self.add_weight(
-                shape=(num_ids, 1 + len(self.names)),
-                initializer="zeros",
-                dtype="float32",
-                trainable=False,
-                aggregation="sum",
-                name="weight_sums",
-            )
         self.built = True
+        if num_ids is not None:
+            self.keep_ids(num_ids)
+
+    @property
+    def num_ids(self):
+        """The largest example id plus one, None if nothing is kept."""
+        return None if self.sums is None else self.sums.shape[0]
+
+    def keep_ids(self, num_ids):
+        """Makes the variable, if nothing has been kept so far.
+
+        Args:
+            num_ids: the largest example id plus one.
+        """
+        self.sums = self.add_weight(
+            shape=(num_ids, 1 + len(self.names)),
+            initializer="zeros",
+            dtype="float32",
+            trainable=False,
+            aggregation="sum",
+            name="weight_sums",
+        )
 
     def record(self, batch, *values):
         """Adds a replica's batch, if it has ids and means are kept.

@@ -40,10 +40,11 @@ percentile, weights and partners from its own batch, and the moving percentiles
 are the mean of theirs.
 """
 
+import keras
 import tensorflow as tf
 
 from tfnoisy import randomness
-from tfnoisy.mentor import weighting
+from tfnoisy.mentor import network, weighting
 from tfnoisy.methods import base, mean_weights, mixup
 from tfnoisy.methods import losses as losses_lib
 
@@ -95,15 +96,16 @@ def mixing_coefficients(draws, weights, soft=False):
     return tf.where(weights < 0.5, 1.0 - larger, larger)
 
 
+@keras.saving.register_keras_serializable("tfnoisy")
 class MentorMix(base.Method):
     """Trains the student by MentorMix."""
 
     def __init__(
         self,
         student,
-        mentor,
+        mentor=None,
         *,
-        num_steps,
+        num_steps=None,
         loss_p_percentile=0.7,
         mixup_alpha=8.0,
         second_reweight=True,
@@ -119,8 +121,9 @@ class MentorMix(base.Method):
 
         Args:
             student: a built `keras.Model`, images -> logits.
-            mentor: the MentorNet, see `weighting.Weighting`.
-            num_steps: T, of which e is the percentage.
+            mentor: the MentorNet, see `weighting.Weighting`; None for our own.
+            num_steps: T, of which e is the percentage; None for those of
+                `fit`.
             loss_p_percentile: p in [0, 1], of `weighting.loss_percentile`.
             mixup_alpha: alpha; 0 or less for no mixing.
             second_reweight: whether the mixed losses are weighted too.
@@ -133,7 +136,7 @@ class MentorMix(base.Method):
             ema_decay: the largest decay of the moving average of the weights;
                 0 for none.
             num_ids: the largest example id plus one, to keep each example's
-                mean weight; None to keep none.
+                mean weight; None for the examples that `fit` sees.
             **kwargs: as for `base.Method`.
         """
         super().__init__(
@@ -143,7 +146,7 @@ class MentorMix(base.Method):
             ema_before_update=True,
             **kwargs,
         )
-        self.mentor = mentor
+        self.mentor = mentor = mentor or network.default()
         self.num_steps = num_steps
         self.mixup_alpha = mixup_alpha
         self.second_reweight = second_reweight
@@ -209,7 +212,7 @@ class MentorMix(base.Method):
         return {
             "loss": loss,
             "mixed_loss": mixed_loss,
-            "accuracy": losses_lib.accuracy(labels, logits),
+            "accuracy": self.training_accuracy(labels, logits),
             "data_util": data_util,
             "percentile": q,
             "percentile_mixed": tf.convert_to_tensor(mixed_q),

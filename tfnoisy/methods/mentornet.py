@@ -16,22 +16,24 @@ epoch is a full permutation.  With several replicas each weights its own batch
 by its own percentile, and the moving percentile is the mean of theirs.
 """
 
+import keras
 import tensorflow as tf
 
-from tfnoisy.mentor import weighting
+from tfnoisy.mentor import network, weighting
 from tfnoisy.methods import base, mean_weights
 from tfnoisy.methods import losses as losses_lib
 
 
+@keras.saving.register_keras_serializable("tfnoisy")
 class MentorNet(base.Method):
     """Trains the student on losses that MentorNet weights."""
 
     def __init__(
         self,
         student,
-        mentor,
+        mentor=None,
         *,
-        num_steps,
+        num_steps=None,
         loss_p_percentile=0.7,
         burn_in_epoch=0,
         fixed_epoch_after_burn_in=False,
@@ -44,8 +46,9 @@ class MentorNet(base.Method):
 
         Args:
             student: a built `keras.Model`, images -> logits.
-            mentor: see `weighting.Weighting`.
-            num_steps: T, of which e is the percentage.
+            mentor: see `weighting.Weighting`; None for our own MentorNet.
+            num_steps: T, of which e is the percentage; None for those of
+                `fit`.
             loss_p_percentile: p in [0, 1], of `weighting.loss_percentile`.
             burn_in_epoch: all weights are 1 until this percentage of the
                 training, see `weighting.Weighting`.
@@ -54,12 +57,12 @@ class MentorNet(base.Method):
             loss_moving_average_decay: of the moving percentile m.
             example_dropout_rates: see `weighting.dropout_schedule`.
             num_ids: the largest example id plus one, to keep each example's
-                mean weight; None to keep none.
+                mean weight; None for the examples that `fit` sees.
             **kwargs: as for `base.Method`.
         """
         super().__init__(student, **kwargs)
         self.num_steps = num_steps
-        self.mentor = mentor
+        self.mentor = mentor = mentor or network.default()
         self.weighting = weighting.Weighting(
             mentor,
             loss_p_percentile=loss_p_percentile,
@@ -98,7 +101,7 @@ class MentorNet(base.Method):
         self.minimize(loss, tape)
         return {
             "loss": loss,
-            "accuracy": losses_lib.accuracy(labels, logits),
+            "accuracy": self.training_accuracy(labels, logits),
             "data_util": data_util,
             "percentile": q,
             "moving_average": tf.convert_to_tensor(

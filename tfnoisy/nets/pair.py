@@ -25,10 +25,25 @@ class Pair(keras.Model):
         """
         # A model's layers have names of their own.
         for number, network in enumerate((first, second), 1):
-            network.name = f"{network.name}_{number}"
+            if not network.name.endswith(f"_{number}"):
+                network.name = f"{network.name}_{number}"
         images = keras.Input(first.input_shape[1:], dtype=first.inputs[0].dtype)
-        outputs = keras.layers.Add(name="logits")(
-            [first(images), second(images)]
-        )
+        # Never in half precision, whatever the policy is.
+        add = keras.layers.Add(name="logits", dtype=first.outputs[0].dtype)
+        outputs = add([first(images), second(images)])
         super().__init__(images, outputs, **kwargs)
         self.networks = (first, second)
+
+    def get_config(self):
+        """Returns the constructor's arguments, for a file."""
+        first, second = map(keras.saving.serialize_keras_object, self.networks)
+        return {"first": first, "second": second, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config):
+        """Returns a pair as `get_config` describes it, with new weights."""
+        networks = [
+            keras.saving.deserialize_keras_object(config[name])
+            for name in ("first", "second")
+        ]
+        return cls(*networks, name=config["name"])

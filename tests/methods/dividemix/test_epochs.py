@@ -521,12 +521,6 @@ def test_replicas_share_a_pass_over_the_examples(two_replicas):
         )
 
 
-def test_fit_is_refused():
-    pairs = tf.data.Dataset.from_tensors((tf.zeros([2, 4, 4, 3]), [0, 1]))
-    with pytest.raises(errors.UserError, match="stage by stage"):
-        compiled().fit(pairs, verbose=0)
-
-
 @pytest.mark.parametrize(
     "kwargs, message",
     [

@@ -146,9 +146,18 @@ def test_mistakes_cost_one_line():
     with pytest.raises(errors.UserError, match="sideways: there are forward"):
         ieg.IEG(student, meta_gradient="sideways")
     with pytest.raises(errors.UserError, match="accumulators of TF1Momentum"):
-        ieg.IEG(student).compile(keras.optimizers.SGD(0.1, momentum=0.9))
+        ieg.IEG(student, meta_momentum=0.5).compile("sgd")
     l2r.L2R(student).compile(keras.optimizers.SGD(0.1, momentum=0.9))
     method = ieg.IEG(student)
     method.compile(optimizer.TF1Momentum(0.1))
     with pytest.raises(errors.UserError, match="probe_images and probe_labels"):
         method.unpack_probe((images_of(), tf.range(6)))
+
+
+def test_another_optimiser_looks_ahead_without_momentum():
+    method = ieg.IEG(small_student("float32"), weight_decay=0.0)
+    method.compile("adam")
+    gradients = [tf.ones_like(v) for v in method.student.trainable_variables]
+    ahead = method.look_ahead_weights(gradients)
+    for weight, v in zip(ahead, method.student.trainable_variables):
+        np.testing.assert_allclose(weight, v - 0.1, rtol=1e-6)

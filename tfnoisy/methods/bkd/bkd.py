@@ -36,13 +36,14 @@ several replicas, agreements and confidence are summed over them.
 
 import functools
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from tfnoisy import errors, replicas
-from tfnoisy.methods import base
+from tfnoisy.methods import base, pairs
 from tfnoisy.methods import losses as losses_lib
-from tfnoisy.methods.bkd import tipping
+from tfnoisy.methods.bkd import tipping, trust
 from tfnoisy.nets import weight_decay as decay
 
 
@@ -83,14 +84,18 @@ def robust_targets(labels, student_probs, alphas):
     return sharper / tf.reduce_sum(sharper, -1, keepdims=True)
 
 
+@keras.saving.register_keras_serializable("tfnoisy")
 class BKD(base.Method):
     """Trains a pair of networks, (teacher, student), epoch by epoch."""
+
+    trains_in_epochs = True
+    remembers = True
 
     def __init__(
         self,
         student,
         *,
-        num_ids,
+        num_ids=None,
         lr=0.02,
         n_epoch=300,
         lr_drop_epochs=(150,),
@@ -110,12 +115,20 @@ class BKD(base.Method):
         """Makes the method; names and defaults are the original's.
 
         Args:
-            student: a `nets.pair.Pair` of teacher and student.
-            num_ids: the largest example id plus one.
-            lr: the learning rate.
+            student: a `nets.pair.Pair` of teacher and student, or what
+                `pairs.of` makes one from.
+            num_ids: the largest example id plus one; None for the examples
+                that `fit` sees.
+            lr: the learning rate, in place of the optimiser's own; `fit` takes
+                that one unless this is given.
             n_epoch: passes over the data.
+<<<<<<< HEAD
             lr_drop_epochs: the epochs, counted from 0, from which on the
                 learning rate is multiplied once more by `lr_drop_factor`.
+=======
+            lr_drop_epochs: with `lr`, from each of these epochs on, counted
+                from 0, the learning rate is multiplied once more by
+>>>>>>> 5c2fc05 (Let every method be fitted, compiled, evaluated, saved and exported as Keras users expect)
             lr_drop_factor: 0.1 in the original.
             alpha1: a of group 1, the most trusted labels, in [0, 1].
             alpha2: a of group 2.
@@ -137,9 +150,9 @@ class BKD(base.Method):
             UserError: for values out of range.
         """
         super().__init__(
-            student,
+            pairs.of(student),
             weight_decay=weight_decay,
-            decayed=decay.all_trainable(student),
+            decayed=decay.all_trainable,
             **kwargs,
         )
         alphas = [alpha1, alpha2, alpha3, alpha4]
@@ -156,6 +169,7 @@ class BKD(base.Method):
         for name, value in counts.items():
             if value < 1:
                 raise errors.UserError(f"--{name}={value} must be at least 1")
+        trust.check_criterion(otsu)
         self.lr = lr
         self.n_epoch = n_epoch
         self.lr_drop_epochs = tuple(lr_drop_epochs)
@@ -164,15 +178,35 @@ class BKD(base.Method):
         self.detached = detached
         self.clean_test_freq = clean_test_freq
         self.tipping_every = tipping_every
-        self.tipping_point = tipping.TippingPoint(
-            num_ids,
-            max(1, n_epoch // tipping_every),
-            otsu=otsu,
-            fallback=fallback,
-        )
+        self.otsu = otsu
+        self.fallback = fallback
+        self.tipping_point = None
+        if num_ids is not None:
+            self.keep_ids(num_ids)
         self._judge = replicas.Pass(
             self.distribute_strategy, self._judged_agreements
         )
+
+    @property
+    def num_ids(self):
+        """The largest id that is remembered plus one, None while none is."""
+        if self.tipping_point is None:
+            return None
+        return self.tipping_point.groups.shape[0]
+
+    def keep_ids(self, num_ids):
+        """Creates what watches for the tipping point.
+
+        Args:
+            num_ids: the largest example id plus one.
+        """
+        with self.distribute_strategy.scope():
+            self.tipping_point = tipping.TippingPoint(
+                num_ids,
+                max(1, self.n_epoch // self.tipping_every),
+                otsu=self.otsu,
+                fallback=self.fallback,
+            )
 
     def stage(self, step, data, num_steps):
         """Ends the epoch before this step if need be; returns the next one.
@@ -199,9 +233,10 @@ class BKD(base.Method):
         if step >= num_steps or epoch >= self.n_epoch:
             self.tipping_point.end_training()
             return None
-        self.optimizer.learning_rate = base.dropped(
-            self.lr, self.lr_drop_factor, self.lr_drop_epochs, epoch
-        )
+        if not self.leaves_learning_rate:
+            self.optimizer.learning_rate = base.dropped(
+                self.lr, self.lr_drop_factor, self.lr_drop_epochs, epoch
+            )
 
         def batches(first_batch, context):
             return data.epoch_batches(
@@ -264,7 +299,7 @@ class BKD(base.Method):
             "loss": loss,
             "naive_loss": naive,
             "complementary_loss": complementary,
-            "accuracy": losses_lib.accuracy(labels, z_t + z_s),
+            "accuracy": self.training_accuracy(labels, z_t + z_s),
             "confidence": tf.reduce_mean(confidences),
             "agreement": tf.reduce_mean(q),
         }
@@ -280,7 +315,13 @@ class BKD(base.Method):
         return metrics
 
     def evidence(self):
+<<<<<<< HEAD
         """Returns the judgement of the labels, see `tipping.TippingPoint`."""
+=======
+        """Returns what is said of the labels, see `tipping.TippingPoint`."""
+        if self.tipping_point is None:
+            return None
+>>>>>>> 5c2fc05 (Let every method be fitted, compiled, evaluated, saved and exported as Keras users expect)
         return self.tipping_point.evidence()
 
     def _judge_all(self, data, epoch):

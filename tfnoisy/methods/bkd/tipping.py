@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfnoisy import errors, replicas
+from tfnoisy import replicas
 from tfnoisy.methods import base
 from tfnoisy.methods.bkd import trust
 
@@ -55,10 +55,7 @@ class TippingPoint(keras.layers.Layer):
             UserError: for an unknown criterion.
         """
         super().__init__(name="tipping_point")
-        if otsu not in trust.CRITERIA:
-            raise errors.UserError(
-                f"--otsu={otsu}: there are {', '.join(trust.CRITERIA)}"
-            )
+        trust.check_criterion(otsu)
         self._strategy = tf.distribute.get_strategy()
         self.otsu = otsu
         self.fallback = fallback

@@ -59,6 +59,18 @@ class Split:
     upper_mean: float
 
 
+def check_criterion(criterion):
+    """Refuses a criterion of `otsu_split` that there is none of.
+
+    Raises:
+        UserError: for anything but the names in `CRITERIA`.
+    """
+    if criterion not in CRITERIA:
+        raise errors.UserError(
+            f"--otsu={criterion}: there are {', '.join(CRITERIA)}"
+        )
+
+
 def otsu_split(agreement, criterion="released"):
     """Cuts values in [0, 1] into two classes, in the manner of Otsu.
 
@@ -86,10 +98,7 @@ def otsu_split(agreement, criterion="released"):
         UserError: for an unknown criterion.
         ValueError: for values outside [0, 1] or NaN.
     """
-    if criterion not in CRITERIA:
-        raise errors.UserError(
-            f"--otsu={criterion}: there are {', '.join(CRITERIA)}"
-        )
+    check_criterion(criterion)
     q = np.asarray(agreement, np.float64)
     if not np.all((q >= 0) & (q <= 1 + _ROUNDING)):
         raise ValueError("agreements must lie in [0, 1]")

@@ -34,6 +34,7 @@ losses are equal, training goes on with a warning, where the original stops.
 With several replicas each mixes its own batch.
 """
 
+import keras
 import tensorflow as tf
 
 from tfnoisy import errors, randomness
@@ -136,6 +137,7 @@ def predictions(network, views, training):
     return tf.split(tf.nn.softmax(logits), len(views))
 
 
+@keras.saving.register_keras_serializable("tfnoisy")
 class DivideMix(epochs.CoDivideMethod):
     """Trains a pair of networks by DivideMix."""
 
@@ -205,7 +207,10 @@ class DivideMix(epochs.CoDivideMethod):
                 loss += negative_entropy(logits)
             loss += self.decay_loss(network.trainable_variables)
         self.minimize(loss, tape, network.trainable_variables)
-        return {"loss": loss, "accuracy": losses_lib.accuracy(labels, logits)}
+        return {
+            "loss": loss,
+            "accuracy": self.training_accuracy(labels, logits),
+        }
 
     def train_iteration(self, k, batch):
         """One step of MixMatch on the peer's division.
@@ -257,7 +262,9 @@ class DivideMix(epochs.CoDivideMethod):
         self.minimize(loss, tape, network.trainable_variables)
         return {
             "loss": loss,
-            "accuracy": losses_lib.accuracy(labels, tf.add_n(guesses_x)),
+            "accuracy": self.training_accuracy(
+                labels, probabilities=tf.add_n(guesses_x) / 2.0
+            ),
             "labelled_loss": loss_x,
             "unlabelled_loss": loss_u,
             "regulariser": penalty,

@@ -24,7 +24,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfnoisy import errors, randomness, replicas
-from tfnoisy.methods import base
+from tfnoisy.methods import base, pairs
 from tfnoisy.methods.dividemix import mixture
 from tfnoisy.nets import weight_decay as decay
 
@@ -88,11 +88,15 @@ class DividingMethod(base.Method):
             losses of the last divisions, the n-th in place n mod average_last.
     """
 
+    trains_in_epochs = True
+    remembers = True
+    clean_probability = None
+
     def __init__(
         self,
         student,
         *,
-        num_ids,
+        num_ids=None,
         batch_size=64,
         p_threshold=0.5,
         average_last=1,
@@ -103,8 +107,9 @@ class DividingMethod(base.Method):
         """Makes the method; names and defaults are the original's, of CIFAR.
 
         Args:
-            student: a `nets.pair.Pair`.
-            num_ids: the largest id of the training data plus one.
+            student: a `nets.pair.Pair`, or what `pairs.of` makes one from.
+            num_ids: the largest id of the training data plus one; None for
+                the examples that `fit` sees.
             batch_size: B; four times that in the passes that judge, and the
                 number of labelled examples if none is above tau.
             p_threshold: tau, in [0, 1).
@@ -128,28 +133,54 @@ class DividingMethod(base.Method):
             if value < 1:
                 raise errors.UserError(f"--{name}={value} must be at least 1")
         super().__init__(
-            student,
+            pairs.of(student),
             weight_decay=weight_decay,
-            decayed=decay.all_trainable(student),
+            decayed=decay.all_trainable,
             **kwargs,
         )
         self.batch_size = batch_size
         self.p_threshold = p_threshold
         self.average_last = average_last
         self.reg_covar = reg_covar
-        self.clean_probability = self.add_state(
-            "clean_probability", -1, (2, num_ids), "float32"
-        )
-        self.loss_history = self.add_state(
-            "loss_history", 0, (2, average_last, num_ids), "float32"
-        )
         self._losses = [
             replicas.Pass(
                 self.distribute_strategy,
                 functools.partial(_example_losses, network),
             )
-            for network in student.networks
+            for network in self.student.networks
         ]
+        if num_ids is not None:
+            self.keep_ids(num_ids)
+
+    @property
+    def own_batch_size(self):
+        """B, per replica: an argument of the method, not of `fit`."""
+        return self.batch_size
+
+    @property
+    def num_ids(self):
+        """The largest id that is remembered plus one, None while none is."""
+        if self.clean_probability is None:
+            return None
+        return self.clean_probability.shape[1]
+
+    def keep_ids(self, num_ids):
+        """Creates the state: what is known of each example.
+
+        Args:
+            num_ids: the largest id plus one.
+        """
+        with self.distribute_strategy.scope():
+            self.create_state(num_ids)
+
+    def create_state(self, num_ids):
+        """Creates the state, always in the same order; see `keep_ids`."""
+        self.clean_probability = self.add_state(
+            "clean_probability", -1, (2, num_ids), "float32"
+        )
+        self.loss_history = self.add_state(
+            "loss_history", 0, (2, self.average_last, num_ids), "float32"
+        )
 
     def add_state(self, name, value, shape=(), dtype="int64"):
         """Returns a new variable, the same on all replicas.
@@ -253,6 +284,8 @@ class DividingMethod(base.Method):
             mean of the networks that judged the example last;
             is_label_issue: bool [N], not above `p_threshold`}.
         """
+        if self.clean_probability is None:
+            return None
         w = base.value_of(self.clean_probability)
         judges = np.sum(w >= 0, axis=0)
         ids = np.flatnonzero(judges)

@@ -50,8 +50,9 @@ class CoDivideMethod(division.DividingMethod):
         """Makes the method; names and defaults are the original's, of CIFAR.
 
         Args:
-            student: a `nets.pair.Pair`.
-            lr: the learning rate, in place of the optimiser's own.
+            student: as for `division.DividingMethod`.
+            lr: the learning rate, in place of the optimiser's own; `fit` takes
+                that one unless this is given.
             lr_drop_epochs: the epochs, counted from 0, from which on the
                 learning rate is multiplied once more by `lr_drop_factor`.
             lr_drop_factor: 0.1 in the original.
@@ -82,17 +83,21 @@ class CoDivideMethod(division.DividingMethod):
         self.warm_up = warm_up
         self.num_epochs = num_epochs
         self.num_batches = num_batches
+        # The same functions in every epoch, so that each is traced once.
+        self._warm_up_steps, self._train_steps = (
+            [functools.partial(step, k) for k in (0, 1)]
+            for step in (self.warm_up_iteration, self.train_iteration)
+        )
+
+    def create_state(self, num_ids):
+        """Creates the state: what is known of each example, and the stage."""
+        super().create_state(num_ids)
         # The stage under way: 2 * epoch + network, -1 before the first; from
         # which step to which; and the number of its (labelled) examples.
         self.stage_index = self.add_state("stage_index", -1)
         self.first_step = self.add_state("first_step", 0)
         self.last_step = self.add_state("last_step", 0)
         self.num_labelled = self.add_state("num_labelled", 0)
-        # The same functions in every epoch, so that each is traced once.
-        self._warm_up_steps, self._train_steps = (
-            [functools.partial(step, k) for k in (0, 1)]
-            for step in (self.warm_up_iteration, self.train_iteration)
-        )
 
     def warm_up_iteration(self, k, batch):
         """One step of network k on a batch {images, labels}."""
@@ -110,14 +115,14 @@ class CoDivideMethod(division.DividingMethod):
         raise NotImplementedError
 
     def train_step(self, batch):
-        """Refuses Keras's `fit`, which knows no stages.
+        """Refuses a step that belongs to no stage.
 
         Raises:
             UserError: always.
         """
         raise errors.UserError(
-            f"{type(self).__name__} trains stage by stage: use the loop of "
-            "tfnoisy.training, not fit"
+            f"{type(self).__name__} trains stage by stage: use fit, or the "
+            "loop of tfnoisy.training"
         )
 
     def epoch_now(self):
@@ -172,6 +177,7 @@ class CoDivideMethod(division.DividingMethod):
             batches,
             train_step,
             evaluate=k == 1,
+            ends_epoch=k == 1,
         )
 
     def _is_warm_up(self, epoch):
@@ -195,9 +201,10 @@ class CoDivideMethod(division.DividingMethod):
         self.first_step.assign(step)
         self.last_step.assign(step - (-count // examples))
         self.num_labelled.assign(count)
-        self.optimizer.learning_rate = base.dropped(
-            self.lr, self.lr_drop_factor, self.lr_drop_epochs, epoch
-        )
+        if not self.leaves_learning_rate:
+            self.optimizer.learning_rate = base.dropped(
+                self.lr, self.lr_drop_factor, self.lr_drop_epochs, epoch
+            )
 
     def _warm_up_batches(self, data, epoch, k, rows):
         """Returns `base.Stage.batches` of plain batches of these rows."""

@@ -40,6 +40,7 @@ net_loss and cs_loss are of passes that are made again (`look_ahead`).  Each
 replica has a probe batch, coefficients and mixed images of its own.
 """
 
+import keras
 import tensorflow as tf
 
 from tfnoisy import randomness
@@ -151,8 +152,11 @@ def mixed_losses(labels, logits):
     return tf.reduce_mean(losses[0]), tf.reduce_mean(losses[1:])
 
 
+@keras.saving.register_keras_serializable("tfnoisy")
 class IEG(look_ahead.LookAheadMethod):
     """Trains the student by IEG."""
+
+    uses_strong_view = True
 
     def __init__(
         self,
@@ -163,6 +167,9 @@ class IEG(look_ahead.LookAheadMethod):
         grad_eps_init=0.9,
         label_path=True,
         num_ids=None,
+        strong="autoaug",
+        flip=True,
+        value_range=None,
         **kwargs,
     ):
         """Makes the method; names and defaults are the original's flags.
@@ -175,7 +182,13 @@ class IEG(look_ahead.LookAheadMethod):
             label_path: whether the look-ahead takes into account that g
                 depends on theta; without it some labels are chosen otherwise.
             num_ids: the largest example id plus one, to keep each example's
-                mean weight; None to keep none.
+                mean weight; None for the examples that `fit` sees.
+            strong: the strong view that `fit` makes, see
+                `fitting.views.strong_view`.
+            flip: whether a flipped image keeps its class.
+            value_range: (low, high) of the images' values, which the strong
+                view needs; None for 0..255 of uint8, and for what `fit` sees
+                of arrays.
             **kwargs: as for `look_ahead.LookAheadMethod`.
         """
         super().__init__(student, **kwargs)
@@ -183,6 +196,9 @@ class IEG(look_ahead.LookAheadMethod):
         self.consistency_factor = consistency_factor
         self.grad_eps_init = grad_eps_init
         self.label_path = label_path
+        self.strong = strong
+        self.flip = flip
+        self.value_range = value_range
         self.mean_weights = mean_weights.MeanWeights(
             num_ids, ("mean_weight", "positive_weight", "mean_lambda")
         )
@@ -242,7 +258,7 @@ class IEG(look_ahead.LookAheadMethod):
         self.mean_weights.record(batch, size * weights, positive, lambdas)
         return {
             "loss": view_loss + mixed_loss,
-            "accuracy": losses_lib.accuracy(labels, passes.logits[0]),
+            "accuracy": self.training_accuracy(labels, passes.logits[0]),
             "net_loss": net_loss,
             "xe_loss": xe_loss,
             "cs_loss": cs_loss,

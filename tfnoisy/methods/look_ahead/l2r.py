@@ -23,6 +23,7 @@ batch of test images; ours are all evaluated.  Each replica looks ahead with a
 probe batch of its own.
 """
 
+import keras
 import tensorflow as tf
 
 from tfnoisy.methods import losses as losses_lib
@@ -30,6 +31,7 @@ from tfnoisy.methods import mean_weights
 from tfnoisy.methods.look_ahead import look_ahead
 
 
+@keras.saving.register_keras_serializable("tfnoisy")
 class L2R(look_ahead.LookAheadMethod):
     """Trains the student on losses that are weighed anew at every step."""
 
@@ -40,7 +42,7 @@ class L2R(look_ahead.LookAheadMethod):
             student: a built `keras.Model`, images -> logits.
             meta_momentum: mu'; the original's look-ahead has none.
             num_ids: the largest example id plus one, to keep each example's
-                mean weight; None to keep none.
+                mean weight; None for the examples that `fit` sees.
             **kwargs: as for `look_ahead.LookAheadMethod`.
         """
         super().__init__(
@@ -88,7 +90,7 @@ class L2R(look_ahead.LookAheadMethod):
         self.mean_weights.record(batch, size * weights, positive)
         return {
             "loss": loss,
-            "accuracy": losses_lib.accuracy(labels, passes.logits[0]),
+            "accuracy": self.training_accuracy(labels, passes.logits[0]),
             "meta_loss": meta.loss,
             "meta_accuracy": losses_lib.accuracy(probe[1], meta.logits),
             "zero_weights": 1.0 - tf.reduce_mean(positive),

@@ -39,7 +39,7 @@ import typing
 import tensorflow as tf
 
 from tfnoisy import errors
-from tfnoisy.methods import base
+from tfnoisy.methods import base, configuration
 from tfnoisy.methods import losses as losses_lib
 from tfnoisy.methods.look_ahead import derivatives
 from tfnoisy.nets import precision
@@ -74,6 +74,16 @@ def example_weights(meta_gradient):
     """
     u = tf.nn.relu(-tf.stop_gradient(meta_gradient))
     return u / (tf.reduce_sum(u) + 1e-5)
+
+
+def keeps_accumulators(optimizer):
+    """Returns whether an optimiser has the accumulators of TF1's momentum."""
+    return hasattr(_unscaled(optimizer), "accumulator")
+
+
+def _unscaled(optimizer):
+    """Returns the optimiser that Keras's loss scaling works on."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
 
 
 def published_decay(student, doubled=True):
@@ -137,9 +147,11 @@ class LookAheadMethod(base.Method):
     """A method that looks one step ahead and judges it by a probe batch.
 
     Its batches are dictionaries {images, labels, ids, probe_images,
-    probe_labels}.  Each replica looks ahead by itself: only the final
-    gradients are averaged over replicas.
+    probe_labels}; `fit` makes them of images, labels and a probe.  Each replica
+    looks ahead by itself: only the final gradients are averaged over replicas.
     """
+
+    needs_probe = True
 
     def __init__(
         self,
@@ -152,6 +164,7 @@ class LookAheadMethod(base.Method):
         decayed=None,
         meta_weight_decay=None,
         ema_decay=0.999,
+        probe=None,
         **kwargs,
     ):
         """Makes the method.
@@ -162,12 +175,15 @@ class LookAheadMethod(base.Method):
                 precision if its policy is a `precision.MixedPolicy`.
             meta_stepsize: s; not the learning rate, and constant.
             meta_momentum: mu', the share of the optimiser's accumulators.
+                Where the optimiser has none, as all but `TF1Momentum`, the
+                look-ahead is without momentum, or refused if this is given.
             meta_gradient: `forward` or `reverse`, see above.
             weight_decay: the factor of R, of sum(w^2) / 2.
             decayed: the variables in R; all trainable ones if None.
             meta_weight_decay: the factor of R_meta, of sum(w^2) / 2 over all
                 trainable variables; `weight_decay` if None.
             ema_decay: of the weights that are evaluated; 0 for none.
+            probe: trusted (images, labels), in place of those of `fit`.
             **kwargs: as for `base.Method`.
 
         Raises:
@@ -178,7 +194,7 @@ class LookAheadMethod(base.Method):
                 f"--meta_gradient={meta_gradient}: there are forward, reverse"
             )
         if decayed is None:
-            decayed = decay.all_trainable(student)
+            decayed = decay.all_trainable
         super().__init__(
             student,
             weight_decay=weight_decay,
@@ -186,6 +202,7 @@ class LookAheadMethod(base.Method):
             ema_decay=ema_decay,
             **kwargs,
         )
+        self._probe = configuration.Hidden(probe)
         self.meta_stepsize = meta_stepsize
         self.meta_momentum = meta_momentum
         self.meta_gradient = meta_gradient
@@ -193,23 +210,28 @@ class LookAheadMethod(base.Method):
             meta_weight_decay = weight_decay
         self.meta_weight_decay = meta_weight_decay
 
-    def compile(self, optimizer, **kwargs):
-        """Sets the optimiser.
+    @property
+    def probe(self):
+        """The trusted (images, labels) of the constructor, or None."""
+        return self._probe.value
+
+    def check_optimizer(self, optimizer):
+        """Refuses an optimiser without the accumulators that are asked for.
 
         Args:
-            optimizer: a `tfnoisy.training.optimizer.TF1Momentum`; with
-                `meta_momentum` 0 any other.
-            **kwargs: as for `base.Method.compile`.
+            optimizer: a `tfnoisy.training.optimizer.TF1Momentum`; any other
+                unless `meta_momentum` is given.
 
         Raises:
-            UserError: if the optimiser keeps no TF1 accumulators.
+            ArgumentError: if the optimiser keeps no TF1 accumulators.
         """
-        if self.meta_momentum and not hasattr(optimizer, "accumulator"):
-            raise errors.UserError(
+        super().check_optimizer(optimizer)
+        asked = self.was_given("meta_momentum") and self.meta_momentum
+        if asked and not keeps_accumulators(optimizer):
+            raise errors.ArgumentError(
                 f"meta_momentum={self.meta_momentum} takes the accumulators "
-                f"of TF1Momentum, which {optimizer.name} has not"
+                f"of TF1Momentum, which {optimizer.name} has not; leave it out"
             )
-        super().compile(optimizer, **kwargs)
 
     def unpack(self, batch):
         """Returns images [B, H, W, C] and one-hot given labels [B, C].
@@ -279,15 +301,17 @@ class LookAheadMethod(base.Method):
                 regulariser = self.decay_loss()
             decays = derivatives.gradients(tape, regulariser, variables)
             gradients = [g + d for g, d in zip(gradients, decays)]
-        momenta = [tf.constant(0, v.dtype) for v in variables]
-        if self.meta_momentum:
-            momenta = [self.optimizer.accumulator(v) for v in variables]
+        momenta, momentum = [tf.constant(0, v.dtype) for v in variables], 0.0
+        if self.meta_momentum and keeps_accumulators(self.optimizer):
+            momentum = self.meta_momentum
+            optimizer = _unscaled(self.optimizer)
+            momenta = [optimizer.accumulator(v) for v in variables]
         return look_ahead(
             variables,
             gradients,
             [tf.convert_to_tensor(m) for m in momenta],
             self.meta_stepsize,
-            self.meta_momentum,
+            momentum,
         )
 
     def meta_loss(self, weights, probe_images, probe_labels):

@@ -1,0 +1,20 @@
+"""The parts of a training batch, whichever form it has."""
+
+_PLACES = {"images": 0, "labels": 1, "sample_weight": 2}
+
+
+def part(batch, name):
+    """Returns a part of a batch, None if it has none.
+
+    Args:
+        batch: {images, labels, ...}; (images, labels) or (images, labels,
+            sample_weight); or images alone.
+        name: `images`, `labels`, `sample_weight`, or another name of a
+            dictionary.
+    """
+    if isinstance(batch, dict):
+        return batch.get(name)
+    if not isinstance(batch, (tuple, list)):
+        batch = (batch,)
+    place = _PLACES.get(name, len(batch))
+    return batch[place] if place < len(batch) else None
