@@ -14,7 +14,7 @@ from tfnoisy.methods.look_ahead import ieg, l2r
 from tfnoisy.training import optimizer
 
 TRAIN, VALIDATION, PROBE = 96, 40, 20
-BATCH = 32
+BATCH = 8
 
 
 @functools.cache
@@ -83,16 +83,16 @@ _CLASSES = {
         baseline.Baseline, weight_decay=1e-3, ema_decay=0.9
     ),
     "mixup": functools.partial(baseline.Baseline, mixup_alpha=1.0),
-    "mentornet": functools.partial(mentornet.MentorNet, num_steps=12),
+    "mentornet": functools.partial(mentornet.MentorNet, num_steps=60),
     "mentormix": functools.partial(
-        mentormix.MentorMix, num_steps=12, ema_decay=0.9
+        mentormix.MentorMix, num_steps=60, ema_decay=0.9
     ),
     "l2r": l2r.L2R,
     "ieg": functools.partial(ieg.IEG, strong=fainter),
     "dividemix": functools.partial(
-        dividemix.DivideMix, warm_up=1, batch_size=16
+        dividemix.DivideMix, warm_up=1, batch_size=BATCH, lr=0.05
     ),
-    "bkd": functools.partial(bkd.BKD, n_epoch=9),
+    "bkd": functools.partial(bkd.BKD, n_epoch=12, lr=0.05),
 }
 
 

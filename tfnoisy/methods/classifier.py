@@ -23,12 +23,14 @@ def build(method, logits=False):
     values = method.evaluated_values()
     for variable, source in zip(copy.weights, student.weights):
         variable.assign(values[id(source)])
-    if logits:
-        return copy
     images = keras.Input(
         copy.input_shape[1:], dtype=copy.inputs[0].dtype, name="images"
     )
-    probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")
-    return keras.Model(
-        images, probabilities(copy(images)), name=f"{student.name}_classifier"
-    )
+    outputs = copy(images)
+    if not logits:
+        softmax = keras.layers.Softmax(dtype="float32", name="probabilities")
+        outputs = softmax(outputs)
+    model = keras.Model(images, outputs, name=f"{student.name}_classifier")
+    # Keras exports only what has been called.
+    model(images)
+    return model

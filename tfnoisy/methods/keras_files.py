@@ -58,6 +58,20 @@ class Files:
     def build_from_config(self, config):
         """Does nothing, see `get_build_config`."""
 
+    def evidence_frame(self):
+        """Returns `evidence` as a `pandas.DataFrame`, None if there is none.
+
+        Its index are the ids: positions in the arrays that `fit` was given.
+        """
+        import pandas as pd
+
+        evidence = self.evidence()
+        if evidence is None:
+            return None
+        ids = pd.Index(evidence["ids"], name="id")
+        columns = {k: v for k, v in evidence.items() if k != "ids"}
+        return pd.DataFrame(columns, index=ids)
+
     def classifier(self, logits=False):
         """Returns the trained classifier, a plain `keras.Model`.
 

@@ -21,12 +21,13 @@ class Student:
 
     def take_student(self, student):
         """Takes a student, which waits for its images if it is not built."""
-        self.student = students.checked(student)
         self.averages = None
-        if students.is_built(self.student):
-            self._make_averages()
-            self._settle_decay()
-            self.built = True
+        student = students.checked(student)
+        if students.is_built(student):
+            self._keep(student)
+        else:
+            # Past Keras, which would go on tracking it beside what it becomes.
+            object.__setattr__(self, "student", student)
 
     def build_student(self, image_shape):
         """Builds the student, if it is not, for images of this shape.
@@ -37,11 +38,15 @@ class Student:
         if students.is_built(self.student):
             return
         with self.distribute_strategy.scope():
-            self.student = students.build(self.student, image_shape)
-            self._make_averages()
-            self.built = True
+            self._keep(students.build(self.student, image_shape))
             if self.compiled:
                 self.settle_weights()
+
+    def _keep(self, student):
+        self.student = student
+        self._make_averages()
+        self._settle_decay()
+        self.built = True
 
     def _make_averages(self):
         if not self.ema_decay:
@@ -152,7 +157,8 @@ class Student:
         keep = averages_lib.average_decay(self.ema_decay, n)
         for v in self.student.trainable_variables:
             average = self.average_of(v)
-            average.assign_sub((1.0 - keep) * (average - v))
+            share = tf.cast(1.0 - keep, average.dtype)
+            average.assign_sub(share * (average - v))
 
     def decay_loss(self, variables=None):
         """Returns weight_decay * sum over decayed variables of |w|^2 / 2.

@@ -221,11 +221,17 @@ class BKD(base.Method):
 
         Raises:
             TrainingError: if the networks' predictions are not finite.
+            UserError: if the number of steps in an epoch has changed.
         """
         num_replicas = self.distribute_strategy.num_replicas_in_sync
         steps = -(-len(data.dataset) // (data.batch_size * num_replicas))
         epoch = step // steps
         ended = epoch // self.tipping_every
+        if ended - base.value_of(self.tipping_point.epochs) > 1:
+            raise errors.UserError(
+                f"BKD cannot go on at step {step}: with the data and the batch "
+                f"size that it began with, it has not come to epoch {epoch}"
+            )
         if base.value_of(self.tipping_point.epochs) < ended:
             self.tipping_point.end_epoch(
                 data.dataset.ids, lambda: self._judge_all(data, epoch - 1)

@@ -106,8 +106,9 @@ class Fit:
         method, callbacks = self._method, self._callbacks
         method.stop_training = False
         callbacks.on_train_begin()
-        # Set by `BackupAndRestore`.
+        # Set by `BackupAndRestore`, for this fit and not for the next one.
         first = getattr(method, "_initial_epoch", None) or initial_epoch
+        method._initial_epoch = None
         self._settle_length(self._epochs - first)
         logs = None
         for epoch in range(first, self._epochs):
@@ -168,16 +169,19 @@ class Fit:
     def _execution(self, train_step):
         """Returns the compiled step, traced once for each compilation."""
         method = self._method
-        if train_step not in method.executions:
-            method.executions[train_step] = execution.compiled(
+        how = (
+            method.steps_per_execution,
+            method.jit_compile,
+            method.run_eagerly,
+        )
+        if (train_step, *how) not in method.executions:
+            method.executions[train_step, *how] = execution.compiled(
                 method.distribute_strategy,
                 functools.partial(_step_with_metrics, method, train_step),
                 method.prepare,
-                method.steps_per_execution,
-                method.jit_compile,
-                method.run_eagerly,
+                *how,
             )
-        return method.executions[train_step]
+        return method.executions[train_step, *how]
 
 
 def _step_with_metrics(method, train_step, batch):

@@ -1,5 +1,7 @@
 """Where the steps of an epoch of `fit` take their batches from."""
 
+import dataclasses
+
 import numpy as np
 import tensorflow as tf
 
@@ -40,6 +42,10 @@ def make(method, x, y, arguments, steps_per_epoch=None):
         raise errors.ArgumentError("y: a data set gives its labels itself")
     if method.trains_in_epochs:
         images, labels, ids = streams.collected(method, stream, arguments)
+        if method.own_batch_size is None and arguments.batch_size is None:
+            arguments = dataclasses.replace(
+                arguments, batch_size=streams.batch_size_of(stream.dataset)
+            )
         data = arrays.of_arrays(method, images, labels, arguments, ids)
         sparse = checks.are_integers(labels.shape, method.num_classes)
         return Stages(method, data, steps_per_epoch, sparse)

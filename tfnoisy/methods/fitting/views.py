@@ -155,7 +155,8 @@ def seeded(function):
 
     def finish(images, draws):
         # One seed for the batch, from its first example's draws.
-        return function(images, tf.cast(draws[0, :2] * 2.0**24, tf.int32))
+        seed = tf.cast(draws[0, :2] * 2.0**24, tf.int32)
+        return function(tf.cast(images, tf.float32), seed)
 
     return finish
 
