@@ -36,15 +36,11 @@ class Baseline(base.Method):
     mixed examples each part's own.
     """
 
-<<<<<<< HEAD
+    takes_sample_weights = True
+
     def __init__(
         self, student, *, mixup_alpha=0.0, label_smoothing=0.0, **kwargs
     ):
-=======
-    takes_sample_weights = True
-
-    def __init__(self, student, *, mixup_alpha=0.0, **kwargs):
->>>>>>> 5c2fc05 (Let every method be fitted, compiled, evaluated, saved and exported as Keras users expect)
         """Makes the method.
 
         Args:
@@ -88,14 +84,10 @@ class Baseline(base.Method):
                 labels = tf.math.divide_no_nan(labels, weights)
         with tf.GradientTape() as tape:
             logits = self.student(images, training=True)
-<<<<<<< HEAD
             targets = self._smoothed(labels)
             losses = losses_lib.cross_entropy(targets, logits)
-=======
-            losses = losses_lib.cross_entropy(labels, logits)
             if weights is not None:
                 losses *= weights[:, 0]
->>>>>>> 5c2fc05 (Let every method be fitted, compiled, evaluated, saved and exported as Keras users expect)
             loss = tf.reduce_mean(losses) + self.decay_loss()
         self.minimize(loss, tape)
         return {

@@ -122,13 +122,8 @@ class BKD(base.Method):
             lr: the learning rate, in place of the optimiser's own; `fit` takes
                 that one unless this is given.
             n_epoch: passes over the data.
-<<<<<<< HEAD
             lr_drop_epochs: the epochs, counted from 0, from which on the
                 learning rate is multiplied once more by `lr_drop_factor`.
-=======
-            lr_drop_epochs: with `lr`, from each of these epochs on, counted
-                from 0, the learning rate is multiplied once more by
->>>>>>> 5c2fc05 (Let every method be fitted, compiled, evaluated, saved and exported as Keras users expect)
             lr_drop_factor: 0.1 in the original.
             alpha1: a of group 1, the most trusted labels, in [0, 1].
             alpha2: a of group 2.
@@ -321,13 +316,9 @@ class BKD(base.Method):
         return metrics
 
     def evidence(self):
-<<<<<<< HEAD
         """Returns the judgement of the labels, see `tipping.TippingPoint`."""
-=======
-        """Returns what is said of the labels, see `tipping.TippingPoint`."""
         if self.tipping_point is None:
             return None
->>>>>>> 5c2fc05 (Let every method be fitted, compiled, evaluated, saved and exported as Keras users expect)
         return self.tipping_point.evidence()
 
     def _judge_all(self, data, epoch):
