@@ -261,6 +261,8 @@ def make_method(build, budget):
             **arguments,
         )
         return trainer_flags.compiled(method, learning_rate(budget))
+    if FLAGS.jit_compile:
+        look_ahead.check_xla(student)
     arguments |= {
         "num_ids": budget.num_ids,
         "meta_stepsize": FLAGS.meta_stepsize,

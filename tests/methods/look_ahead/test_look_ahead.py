@@ -141,6 +141,12 @@ def test_published_decay_of_the_other_networks(name, expected):
         assert method.meta_weight_decay == factor
 
 
+def test_xla_is_refused_for_max_pooling_alone():
+    with pytest.raises(errors.UserError, match="--jit_compile: small_cnn has"):
+        look_ahead.check_xla(small_student())
+    look_ahead.check_xla(registry.build("cifar_resnet20", 4, (8, 8, 3)))
+
+
 def test_mistakes_cost_one_line():
     student = small_student("float32")
     with pytest.raises(errors.UserError, match="sideways: there are forward"):
