@@ -235,7 +235,12 @@ def test_a_bomb_is_refused_in_milliseconds(connection):
     assert status == 400 and answer["error"].startswith(
         "image 1 is refused: it has 20,000 x 20,000 pixels, more than"
     )
-    request["instances"].pop()
+    request["instances"][1:] = [
+        pictures.base64_of(pictures.black_png(9000, 9000))
+    ] * 3
+    status, answer = ask(connection, "POST", PREDICT, request)
+    assert status == 400 and "have 243,000,064 pixels" in answer["error"]
+    del request["instances"][1:]
     assert ask(connection, "POST", PREDICT, request)[0] == 200
 
 

@@ -135,7 +135,8 @@ def _png_with_more(contents):
 
 def _over_white(rgba):
     """As `pillow_images.over_white`."""
-    rgba = tf.cast(rgba, tf.int32)
+    # The largest sum is 255 * 255 + 127.
+    rgba = tf.cast(rgba, tf.uint16)
     alpha = rgba[..., 3:]
     mixed = rgba[..., :3] * alpha + 255 * (255 - alpha)
     return tf.cast((mixed + 127) // 255, tf.uint8)

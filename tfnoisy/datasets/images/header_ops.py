@@ -118,16 +118,23 @@ def turn(image, orientation):
     Returns:
         [H, W, C], or [W, H, C] if it was turned by a quarter.
     """
-    image = tf.cond(
-        orientation >= 5, lambda: tf.transpose(image, [1, 0, 2]), lambda: image
+    height, width, channels = tf.unstack(tf.shape(image))
+
+    def places(count, reversed_by):
+        is_reversed = tf.reduce_any(orientation == reversed_by)
+        forwards = tf.range(count)
+        return tf.where(is_reversed, count - 1 - forwards, forwards)
+
+    # Not by tf.transpose: of integers, TensorFlow prints on many processors
+    # that oneDNN does not transpose them there.
+    rows = width * places(height, (3, 4, 6, 7))
+    columns = places(width, (2, 3, 7, 8))
+    pixels = tf.cond(
+        orientation >= 5,
+        lambda: rows + columns[:, tf.newaxis],
+        lambda: rows[:, tf.newaxis] + columns,
     )
-    for axis, orientations in ((1, (2, 3, 6, 7)), (0, (3, 4, 7, 8))):
-        image = tf.cond(
-            tf.reduce_any(orientation == orientations),
-            lambda image=image, axis=axis: tf.reverse(image, [axis]),
-            lambda image=image: image,
-        )
-    return image
+    return tf.gather(tf.reshape(image, [-1, channels]), pixels)
 
 
 def orientation(contents):
