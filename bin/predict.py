@@ -12,7 +12,6 @@ named, and 2 if none could be asked about.
 if __name__ == "__main__":
     import _check_installed  # noqa: F401
 
-import os
 import pathlib
 import sys
 
@@ -161,12 +160,9 @@ def split_items(image_shape):
 
 def show(lines):
     """Prints lines as they come, for as long as somebody reads them."""
-    try:
+    with native_output.until_nobody_reads():
         for line in lines:
             print(line, flush=True)
-    except BrokenPipeError:
-        # `| head` has seen enough.  Python would complain again at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class Tally:

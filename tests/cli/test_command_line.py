@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import subprocess
 import sys
 
@@ -9,6 +10,8 @@ import pytest
 
 from tfnoisy import errors
 from tfnoisy.cli import native_output
+
+ROOT = pathlib.Path(__file__).parents[2]
 
 # Every case is a command line; what it is to do is the flag --act.
 CASES = {
@@ -175,3 +178,75 @@ def test_native_messages_are_kept_back_unless_something_fails(capfd):
         os.write(2, b"libcuda is missing\n")
         raise ImportError
     assert capfd.readouterr().err == "libcuda is missing\n"
+
+
+PRINTING = """
+import sys
+from tfnoisy.cli import command_line
+
+def main(_):
+    for number in range(100_000):
+        print(number)
+    raise SystemExit("went on although nobody reads")
+
+sys.argv = sys.argv[:1]
+command_line.run(main)
+"""
+
+
+def read_one_line(*words):
+    """Returns (first line, exit code, stderr) when the rest is not read."""
+    process = subprocess.Popen(
+        [sys.executable, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    line = process.stdout.readline()
+    process.stdout.close()
+    said = process.stderr.read()
+    return line, process.wait(), said
+
+
+def test_output_that_nobody_reads_ends_a_script_without_a_word():
+    line, code, said = read_one_line("-c", PRINTING)
+    assert (line, code, said) == ("0\n", 128 + 13, "")
+
+
+def test_help_that_nobody_reads_is_no_failure():
+    script = ROOT / "bin" / "cifar_train_ieg.py"
+    line, code, said = read_one_line(str(script), "--help")
+    assert line.startswith("Trains a classifier by IEG")
+    assert (code, said) == (0, "")
+
+
+def test_a_connection_that_breaks_is_still_a_failure():
+    with pytest.raises(BrokenPipeError), native_output.until_nobody_reads():
+        raise BrokenPipeError("of a connection")
+
+
+@pytest.mark.parametrize("word", ["--help", "-h", "-help", "--helpfull"])
+def test_help_shows_a_scripts_own_flags_in_groups(word):
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "bin" / "cifar_train_ieg.py"), word],
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    text = done.stdout
+    groups = ["Task:", "Data:", "Label noise:", "Network:", "Method:"]
+    groups += ["Training:", "Output:", "Evaluation:", "Devices, speed"]
+    places = [text.index(f"\n\n{group}") for group in groups]
+    assert places == sorted(places)
+    for entry in (
+        "  --method=NAME\n",
+        "cifar_resnet20",
+        "symmetric:R",
+        "Also --max_iteration.",
+        "  --[no]overwrite\n",
+    ):
+        assert entry in text
+    words = " ".join(text.split())
+    assert "One of: ieg, l2r, supervised. Default: ieg." in words
+    assert "--verbosity" not in text and "--pdb" not in text
+    assert max(map(len, text.splitlines())) <= 80

@@ -21,6 +21,7 @@ from tfnoisy import errors, resources
 from tfnoisy.cli import (
     flag_groups,
     help_text,
+    native_output,
     plugin_flag,
     tensorflow_start,
 )
@@ -68,7 +69,8 @@ def _parse(argv, doc, define_more):
     except UnicodeDecodeError:
         _exit("a file given as --flagfile is not text")
     if any(word.lstrip("-") in _HELP for word in argv[1:] if word[:1] == "-"):
-        print(help_text.script_help(pathlib.Path(argv[0]).name, doc))
+        with native_output.until_nobody_reads():
+            print(help_text.script_help(pathlib.Path(argv[0]).name, doc))
         sys.exit(0)
     try:
         rest = flags.FLAGS(argv)
@@ -89,7 +91,10 @@ def _guarded(main, argv):
     if len(argv) > 1:
         _exit(f"unexpected argument {argv[1]!r}: every option is a --flag")
     try:
-        return main(argv)
+        with native_output.until_nobody_reads():
+            return main(argv)
+        # What the shell says of programs that a closed pipe ends.
+        sys.exit(128 + signal.SIGPIPE)
     except errors.UserError as error:
         _exit(str(error))
     except (errors.TrainingError, errors.ExportError) as error:

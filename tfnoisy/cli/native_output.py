@@ -1,7 +1,8 @@
-"""What native code prints past Python, kept back unless it matters."""
+"""Standard output that nobody reads, and standard error of native code."""
 
 import contextlib
 import os
+import select
 import sys
 import tempfile
 
@@ -39,3 +40,22 @@ def kept_back():
             os.close(kept)
             sink.seek(0)
             text = sink.read().decode(errors="replace")
+
+
+@contextlib.contextmanager
+def until_nobody_reads():
+    """Ends the body where standard output is a pipe that was closed.
+
+    `| head` has seen enough.  What is printed after the body goes nowhere.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        poll = select.poll()
+        poll.register(sys.stdout.fileno(), select.POLLOUT)
+        if not any(event & select.POLLERR for _, event in poll.poll(0)):
+            # It was another pipe, or a connection.
+            raise
+        # Python would complain again at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
