@@ -1,9 +1,108 @@
-"""README.md's Python is run as it stands."""
+"""The README files: their commands name flags that exist, their Python runs.
 
+Every indented line `bin/SCRIPT.py ...` of any README is looked at.  Those of
+the first page are run by `tests/bin/test_first_page.py`.
+"""
+
+import json
 import pathlib
 import re
+import shlex
+import subprocess
+import sys
 
-README = pathlib.Path(__file__).parents[1] / "README.md"
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+README = ROOT / "README.md"
+READMES = sorted(
+    path
+    for path in ROOT.glob("**/*.md")
+    if not {".venv", ".venv-addons", "runs"} & set(path.parts)
+)
+_MOST_LINES = 180
+# Flags of a method come from its class, see bin/train.py.
+_FLAGS_OF_METHODS = ("train",)
+
+# All scripts' flags, in a process that imports no TensorFlow.
+PROGRAM = """
+import importlib, json
+from absl import flags
+from tfnoisy.cli import document_scripts, flag_groups
+found = {}
+for script in document_scripts.scripts():
+    before = set(flags.FLAGS)
+    importlib.import_module(f"tfnoisy.bin.{script}")
+    found[script] = sorted(set(flags.FLAGS) - before)
+    # The next script may have a flag of the same name.
+    flags.FLAGS.remove_flag_values(found[script])
+    flag_groups.forget()
+print(json.dumps(found))
+"""
+
+
+def commands(path):
+    """The commands of a README that run a script: lists of words."""
+    text = re.sub(r"\\\n\s+", " ", path.read_text())
+    found = []
+    for line in re.findall(r"^    .*?\bbin/(\w+\.py .*)$", text, re.M):
+        line = line.partition("  #")[0].partition(";")[0]
+        found.append(shlex.split(re.sub(r"\$\(.*", "", line)))
+    return found
+
+
+ALL = [(p, words) for p in READMES for words in commands(p)]
+
+
+@pytest.fixture(scope="module")
+def known():
+    """{script: names of its flags}."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+def test_every_command_names_a_script_and_flags_that_exist(known):
+    assert len(ALL) > 50
+    wrong = []
+    for path, (script, *words) in ALL:
+        name = script.removesuffix(".py")
+        if name not in known:
+            wrong.append(f"{path.name}: no script {script}")
+            continue
+        for word in words:
+            flag = word.lstrip("-").partition("=")[0]
+            names = {flag, flag.removeprefix("no")}
+            if (
+                word.startswith("--")
+                and not names & {*known[name], "flagfile", "help"}
+                and name not in _FLAGS_OF_METHODS
+            ):
+                wrong.append(f"{path.name}: {script} has no --{flag}")
+    assert not wrong
+
+
+def test_every_flag_file_of_a_command_exists():
+    for path, words in ALL:
+        for word in words:
+            if word.startswith("--flagfile=flags/"):
+                file = ROOT / word.partition("=")[2]
+                assert file.exists(), f"{path.name}: {file}"
+
+
+def test_every_link_and_picture_leads_somewhere():
+    for path in READMES:
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text()):
+            if not re.match(r"\w+://", target):
+                assert (path.parent / target).exists(), f"{path}: {target}"
+
+
+def test_the_first_page_is_short():
+    assert len(README.read_text().splitlines()) <= _MOST_LINES
 
 
 def test_the_python_of_the_readme_learns():
@@ -15,5 +114,5 @@ def test_the_python_of_the_readme_learns():
 
 
 def test_the_first_commands_are_the_promised_ones():
-    commands = re.findall(r"^    (make \w+)", README.read_text(), re.M)
-    assert commands[:2] == ["make demo", "make test"]
+    found = re.findall(r"^    (make \w+)", README.read_text(), re.M)
+    assert found[:2] == ["make demo", "make test"]
