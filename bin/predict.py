@@ -25,9 +25,15 @@ with epy.lazy_imports():
     from tfnoisy.serving.client import answer_formats, client
     from tfnoisy.serving.client import image_files as request_images
 
+_DAY = 86_400.0
+
 with flag_groups.group("Images: files, or a data set"):
-    flags.DEFINE_list(
-        "images", [], "Image files, and folders of *.png, *.jpg and *.jpeg."
+    flags.DEFINE_multi_string(
+        "images",
+        [],
+        "Image files, and folders whose images are all taken, also from the "
+        "folders below: PNG, JPEG, GIF, WebP, BMP, TIFF, PPM or AVIF. Several "
+        "are separated by commas, or given by several such flags.",
     )
 shared_flags.define("plugin")
 shared_flags.define(
@@ -52,7 +58,8 @@ with flag_groups.group("Model: on a server, or in a folder"):
         "model_version",
         None,
         "The version on the server; its newest if not given.",
-        1,
+        0,
+        2**63 - 1,
     )
     flags.DEFINE_string(
         "model_dir",
@@ -62,13 +69,19 @@ with flag_groups.group("Model: on a server, or in a folder"):
     )
 with flag_groups.group("Requests"):
     flags.DEFINE_integer("batch_size", 64, "Images in one request.", 1)
-    flags.DEFINE_float("timeout", 10.0, "Seconds to wait for an answer.", 0.001)
-    flags.DEFINE_integer("attempts", 4, "How often to ask before giving up.", 1)
+    flags.DEFINE_float(
+        "timeout", 10.0, "Seconds to wait for an answer.", 0.001, _DAY
+    )
+    flags.DEFINE_integer(
+        "attempts", 4, "How often to ask before giving up.", 1, 1000
+    )
     flags.DEFINE_float(
         "first_wait",
         0.5,
-        "Seconds before the second attempt; doubled for each further one.",
+        "Seconds before the second attempt; doubled for each further one, up "
+        "to a minute.",
         0.0,
+        _DAY,
     )
 with flag_groups.group(flag_groups.OUTPUT):
     flags.DEFINE_enum(
@@ -102,6 +115,18 @@ def check_flags():
                 )
 
 
+def image_paths():
+    """Returns the paths that --images names."""
+    paths = []
+    for value in FLAGS.images:
+        # A name may have a comma in it.
+        if os.path.lexists(os.path.expanduser(value)):
+            paths.append(value)
+        else:
+            paths += [path.strip() for path in value.split(",") if path.strip()]
+    return paths
+
+
 def transport():
     """Returns the transport that the flags name.
 
@@ -111,7 +136,10 @@ def transport():
         from tfnoisy.serving.loader import local_model
 
         with native_output.kept_back():
-            return local_model.LocalModel(FLAGS.model_dir)
+            model = local_model.LocalModel(FLAGS.model_dir)
+        for line in model.skipped:
+            complain(f"{line}; {model.place} is asked")
+        return model
     if FLAGS.protocol == "grpc":
         from tfnoisy.serving.client import grpc_client
 
@@ -158,6 +186,11 @@ def split_items(image_shape):
     ]
 
 
+def complain(line):
+    """Prints a line on the standard error."""
+    print(f"{pathlib.Path(sys.argv[0]).name}: {line}", file=sys.stderr)
+
+
 def show(lines):
     """Prints lines as they come, for as long as somebody reads them."""
     with native_output.until_nobody_reads():
@@ -176,11 +209,7 @@ class Tally:
         for answer in answers:
             self.asked += 1
             if answer.error is not None:
-                script = pathlib.Path(sys.argv[0]).name
-                print(
-                    f"{script}: {answer.item.name}: {answer.error}",
-                    file=sys.stderr,
-                )
+                complain(f"{answer.item.name}: {answer.error}")
             else:
                 self.answered += 1
                 if answer.item.label is not None:
@@ -202,7 +231,13 @@ class Tally:
 def main(_):
     """Asks and prints."""
     check_flags()
-    items = request_images.items(FLAGS.images)
+    for stream in (sys.stdout, sys.stderr):
+        # Not every name of a file is text; it is shown as it is.
+        stream.reconfigure(errors="surrogateescape")
+    found = request_images.find(image_paths())
+    if not found.items and not FLAGS.dataset_name:
+        raise errors.UserError("no images are named by --images")
+    items = found.items
     asked = client.Client(
         transport(),
         client.PIXELS if FLAGS.dataset_name else client.FILES,
@@ -223,7 +258,12 @@ def main(_):
     apart = FLAGS.format != "table" and not FLAGS.output
     for line in tally.lines():
         print(line, file=sys.stderr if apart else sys.stdout)
-    return 0 if tally.answered == tally.asked else 1
+    for fault in found.faults:
+        complain(fault)
+    if found.others:
+        complain(request_images.describe_others(found.others))
+    all_answered = tally.answered == tally.asked and not found.faults
+    return 0 if all_answered and not found.unread_images else 1
 
 
 def run():

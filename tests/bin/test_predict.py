@@ -4,7 +4,9 @@ import csv
 import dataclasses
 import io
 import json
+import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import image_kinds
+import pictures
 from tfnoisy.benchmarks import serving as serving_suite
 from tfnoisy.datasets import load
 from tfnoisy.serving.loader import c_loader
@@ -146,6 +150,63 @@ def test_a_table_and_the_accuracy_without_a_server(
     assert accuracy == f"accuracy {right / 7:.4f} ({right} of 7)"
 
 
+def test_every_input_is_answered_or_named(
+    run_script, model_dir, digits, tmp_path
+):
+    """All kinds of images, in two folders that are named apart."""
+    kinds = image_kinds.files()
+    for number, (name, contents) in enumerate(kinds.items()):
+        suffix = name.partition(".")[0].lower()
+        path = tmp_path / f"{'ab'[number % 2]}/deep/{name}.{suffix}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(contents)
+    image = Image.fromarray(digits.images[0, ..., 0])
+    image.save(os.fsencode(tmp_path) + b"/b/na\xefve.png", "PNG")
+    image.save(tmp_path / "x, y.png")
+    for name in ("notes.txt", ".DS_Store", "more.txt"):
+        (tmp_path / "a" / name).touch()
+    flags = (
+        *("predict.py", f"--model_dir={model_dir}", "--format=jsonl"),
+        *(f"--images={tmp_path}/a", f"--images={tmp_path}/x, y.png"),
+    )
+    done = run_script(*flags, f"--images={tmp_path}/b")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(rows) == len(kinds) + 2
+    assert not [row for row in rows if "error" in row]
+    assert done.stderr == (
+        "predict.py: 3 files are not images and are left out: 2 .txt, "
+        "1 .DS_Store\n"
+    )
+    assert done.returncode == 0
+    # An image of a kind that is not read, and a bomb, are not answered.
+    (tmp_path / "b/drawing.svg").touch()
+    (tmp_path / "b/bomb.png").write_bytes(pictures.black_png(20_000, 20_000))
+    done = run_script(*flags, f"--images={tmp_path}/b,{tmp_path}/none.png")
+    assert done.returncode == 1
+    bomb, missing, total, others = done.stderr.splitlines()
+    assert "bomb.png: cannot be read: it has 20,000 x 20,000 pixels" in bomb
+    assert "none.png: cannot be read: No such file" in missing
+    assert total == f"{len(rows)} of {len(rows) + 2} images were answered"
+    assert others.endswith("2 .txt, 1 .DS_Store, 1 .svg")
+
+
+def test_a_damaged_version_is_skipped_and_said(
+    run_script, model_dir, folder, tmp_path
+):
+    models = tmp_path / "digits"
+    shutil.copytree(model_dir, models)
+    (models / "2").mkdir()
+    (models / "3/variables").mkdir(parents=True)
+    shutil.copy(models / "1/saved_model.pb", models / "3")
+    done = run_script(
+        *("predict.py", f"--model_dir={models}", f"--images={folder}/0.png")
+    )
+    assert done.returncode == 0 and "0.png" in done.stdout
+    [line] = done.stderr.splitlines()
+    assert line.startswith(f"predict.py: cannot load {models}/3: ")
+    assert line.endswith(f"; {models}/1 is asked")
+
+
 def test_a_reader_may_stop_early(server, folder):
     images = ",".join([str(folder / "0.png")] * 2000)
     with subprocess.Popen(
@@ -173,6 +234,23 @@ def test_a_reader_may_stop_early(server, folder):
         ),
         (["--images=a.png", "--model_dir=nowhere"], "nowhere is no exported"),
         (["--images={empty}", "--model_name=a"], "has no images"),
+        (["--images=,", "--model_name=a"], "no images are named"),
+        (["--model_version=1e27"], "--model_version=1e27"),
+        ([f"--model_version={10**27}"], "is not an integer in the range"),
+        (["--model_version=-1"], "--model_version=-1"),
+        (["--timeout=1e300"], "--timeout=1e300"),
+        (["--first_wait=1e300"], "--first_wait=1e300"),
+        ([f"--attempts={10**9}"], "--attempts=1000000000"),
+        (
+            ["--images=a.png", "--model_name=a", "--server=localhost:99999"]
+            + ["--protocol=rest"],
+            "--server=localhost:99999: Port out of range",
+        ),
+        (
+            ["--images=a.png", "--model_name=a", "--server=localhost:99999"]
+            + ["--first_wait=0"],
+            "model a at localhost:99999 (gRPC): ",
+        ),
         (
             ["--images=a.png", "--model_name=a", f"--server={NONE}"]
             + ["--protocol=rest", "--first_wait=0.01", "--attempts=2"],

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from tfnoisy import errors
+from tfnoisy.datasets.images import headers
 from tfnoisy.serving.client import client
 
 OUTPUTS = frozenset(
@@ -135,6 +136,59 @@ def test_a_file_that_cannot_be_read_is_not_sent(tmp_path):
         None,
     ]
     assert model.batches == [[b"b", b"a"]]
+
+
+def test_large_files_are_sent_in_smaller_batches(monkeypatch):
+    monkeypatch.setattr(client, "_REQUEST_BYTES", 10)
+    files = [b"a" * 4, b"b" * 4, b"b" * 4, b"a" * 99, b"a", b"b"]
+    answers, _ = ask(model := Model(), files)
+    assert [len(batch) for batch in model.batches] == [3, 1, 2]
+    names = [answer.top[0].class_name for answer in answers]
+    assert names == ["ant", "bee", "bee", "ant", "ant", "bee"]
+
+
+def test_a_damaged_image_is_not_sent():
+    def fail():
+        raise headers.ImageFault("it is truncated")
+
+    asked = client.Client(model := Model(), client.FILES)
+    damaged = client.Item("half.webp", fail)
+    answers = list(asked.answers([damaged, *items(b"b")]))
+    assert answers[0].error == "cannot be read: it is truncated"
+    assert answers[1].error is None and model.batches == [[b"b"]]
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        {},
+        {"probabilities": np.zeros([1, 2])},
+        dict.fromkeys(OUTPUTS, np.zeros(0)),
+        dict.fromkeys(OUTPUTS, np.float32(1)),
+        dict.fromkeys(OUTPUTS, np.array(["x"])),
+    ],
+)
+def test_an_answer_of_another_form(outputs, monkeypatch):
+    monkeypatch.setattr(Model, "predict", lambda *_: outputs)
+    [answer], _ = ask(Model(), [b"a"])
+    assert answer.error.startswith("an answer without outputs")
+
+
+@pytest.mark.parametrize(
+    "error, line",
+    [
+        ("no\n\t [[{{node a}}]]", "no"),
+        ("assertion failed: [Too large:] [9 [1 2]]", "Too large: 9 [1 2]"),
+    ],
+)
+def test_an_error_is_one_line(error, line):
+    assert client.one_line(error) == line
+
+
+def test_waits_are_not_for_ever():
+    model = Model(None, *[down()] * 200)
+    _, waits = ask(model, [b"a"], attempts=200, first_wait=1.0)
+    assert max(waits) == 60.0 and waits[:4] == [1.0, 2.0, 4.0, 8.0]
 
 
 def test_a_server_that_stumbles_is_asked_again_after_longer_and_longer():

@@ -14,14 +14,18 @@ there is no such model.
 
 import dataclasses
 import functools
-import itertools
 import time
 from collections.abc import Callable
 
 import numpy as np
 
 from tfnoisy import errors
+from tfnoisy.datasets.images import headers
 
+# A request takes no more images when it has this size: servers have limits.
+_REQUEST_BYTES = 16 << 20
+_ASSERTION = "assertion failed: "
+_MAX_DOUBLINGS, _LONGEST_WAIT = 16, 60.0
 FILES, PIXELS = "serving_bytes", "serving_uint8"
 _OUTPUTS = {
     "probabilities",
@@ -59,7 +63,7 @@ class Item:
     Attributes:
         name: for the answer.
         read: returns the file's contents, bytes, or uint8 [H, W, C], and
-            raises OSError where that cannot be read.
+            raises OSError or `headers.ImageFault` where there are none.
         label: the name of its class, or None if unknown.
     """
 
@@ -100,7 +104,8 @@ class Retries:
 
     Attributes:
         attempts: at least 1.
-        first_wait: seconds before the second; each wait is twice the last.
+        first_wait: seconds before the second; each wait is twice the last,
+            up to a minute.
         sleep: a function of seconds.
     """
 
@@ -128,7 +133,8 @@ class Retries:
                     raise TransientError(
                         f"no answer, asked {times}: {error}"
                     ) from error
-                self.sleep(self.first_wait * 2**attempt)
+                wait = self.first_wait * 2 ** min(attempt, _MAX_DOUBLINGS)
+                self.sleep(min(wait, max(_LONGEST_WAIT, self.first_wait)))
 
 
 class Client:
@@ -180,20 +186,25 @@ class Client:
         Raises:
             UserError: if there is no such model any more.
         """
-        items = iter(items)
-        while batch := list(itertools.islice(items, self._batch_size)):
-            contents, found = [], {}
-            for item in batch:
-                try:
-                    contents.append((item, item.read()))
-                except OSError as error:
-                    found[id(item)] = Answer(
-                        item, error=f"cannot be read: {error.strerror or error}"
-                    )
-            for answer in self._ask(contents):
-                found[id(answer.item)] = answer
-            for item in batch:
-                yield found[id(item)]
+        batch, size = [], 0
+        for item in items:
+            contents, fault = _read(item)
+            batch.append((item, contents, fault))
+            size += 0 if fault else _size(contents)
+            if len(batch) == self._batch_size or size >= _REQUEST_BYTES:
+                yield from self._answers(batch)
+                batch, size = [], 0
+        yield from self._answers(batch)
+
+    def _answers(self, batch):
+        """Yields the answers to [(item, contents, fault or None)]."""
+        answers = iter(
+            self._ask(
+                [(item, contents) for item, contents, f in batch if not f]
+            )
+        )
+        for item, _, fault in batch:
+            yield Answer(item, error=fault) if fault else next(answers)
 
     def _ask(self, contents):
         """Returns the answers to [(item, contents)]."""
@@ -215,16 +226,34 @@ class Client:
             self._is_down = True
             return [Answer(item, error=one_line(error)) for item, _ in contents]
         self._is_down = False
-        return [
-            _answer(item, {name: outputs[name][row] for name in _OUTPUTS})
-            for row, (item, _) in enumerate(contents)
-        ]
+        try:
+            return [
+                _answer(item, {name: outputs[name][row] for name in _OUTPUTS})
+                for row, (item, _) in enumerate(contents)
+            ]
+        except (KeyError, IndexError, TypeError, ValueError):
+            error = "an answer without outputs, or of another form"
+            return [Answer(item, error=error) for item, _ in contents]
 
     def _batch(self, values):
         if self._signature == PIXELS:
             return np.stack(values)
         # Not an array of fixed length, which loses zeros at the end.
         return np.array(values, object)
+
+
+def _read(item):
+    """Returns the contents of an item, and why there are none, or None."""
+    try:
+        return item.read(), None
+    except OSError as error:
+        return None, f"cannot be read: {error.strerror or error}"
+    except headers.ImageFault as error:
+        return None, f"cannot be read: {error}"
+
+
+def _size(contents):
+    return len(contents) if isinstance(contents, bytes) else contents.nbytes
 
 
 def _answer(item, row):
@@ -251,4 +280,8 @@ def _text(name):
 
 def one_line(error):
     """Returns the words of an error without where in the graph it arose."""
-    return " ".join(str(error).partition("[[")[0].split()).rstrip(" \t;,")
+    words = " ".join(str(error).partition("[[")[0].split()).rstrip(" \t;,")
+    if words.startswith(_ASSERTION):
+        # [words] [values]
+        words = words.removeprefix(_ASSERTION)[1:-1].replace("] [", " ")
+    return words

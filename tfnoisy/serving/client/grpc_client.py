@@ -13,6 +13,8 @@ _TRANSIENT = {
     grpc.StatusCode.RESOURCE_EXHAUSTED,
     grpc.StatusCode.ABORTED,
 }
+# A message that is refused for its size has the status of a full queue.
+_TOO_LARGE = "larger than max"
 _OPTIONS = (
     # A batch of photographs is more than gRPC's default of 4 MB.
     ("grpc.max_send_message_length", -1),
@@ -95,7 +97,7 @@ class Grpc:
                 words = f"not within {self._timeout:g} seconds"
             if code == grpc.StatusCode.NOT_FOUND:
                 raise errors.UserError(f"{self.place}: {words}") from error
-            if code in _TRANSIENT:
+            if code in _TRANSIENT and _TOO_LARGE not in words:
                 # Of all addresses of a host the last one's is said.
                 words = words.rpartition("last error: ")[2]
                 raise client.TransientError(words) from error

@@ -34,7 +34,7 @@ class Rest:
             timeout: seconds that a request may wait for its server.
 
         Raises:
-            UserError: if the server is no such thing.
+            UserError: if it is no address of a server.
         """
         self.place = f"model {model_name} at {server} (REST)"
         base = server if "://" in server else f"http://{server}"
@@ -42,6 +42,10 @@ class Rest:
             raise errors.UserError(
                 f"--server={server}: HOST:PORT, http://... or https://..."
             )
+        try:
+            urllib.parse.urlsplit(base).port  # noqa: B018  It may raise.
+        except ValueError as error:
+            raise errors.UserError(f"--server={server}: {error}") from error
         name = urllib.parse.quote(model_name, safe="")
         self._url = f"{base.rstrip('/')}/v1/models/{name}"
         if version is not None:
