@@ -1,10 +1,13 @@
 import json
+import shutil
 
 import keras
 import pytest
 
 from tfnoisy import errors
+from tfnoisy.catalogue import networks
 from tfnoisy.methods import baseline
+from tfnoisy.nets import small_cnn
 from tfnoisy.training import evaluate_run, experiment, optimizer
 
 
@@ -113,6 +116,38 @@ def test_no_run_and_another_network_are_refused(finished, tmp_path):
         )
     with pytest.raises(errors.UserError, match="say train"):
         evaluate_run.RunEvaluator(finished[0], "train[:10%]")
+
+
+def copied(run, path, studentnet):
+    """Copies a run, which then says that it has trained another network."""
+    shutil.copytree(run, path)
+    flags = path / "flags.flags"
+    flags.write_text(flags.read_text().replace("small_cnn", f"{studentnet}\n#"))
+    return path
+
+
+@pytest.mark.usefixtures("forget_plugins")
+def test_a_network_that_has_changed_since_or_is_not_known(finished, tmp_path):
+    path = copied(finished[0], tmp_path / "unknown", "my_cnn")
+    with pytest.raises(errors.UserError, match="unknown network my_cnn; .*--p"):
+        evaluate_run.RunEvaluator(path)
+
+    @networks.register("my_cnn")
+    def build(num_classes, image_shape, seed):
+        """The first layers of the network that was trained."""
+        whole = small_cnn.small_cnn(num_classes, image_shape, seed)
+        last = keras.layers.Dense(num_classes, name="logits")
+        pooled = keras.layers.GlobalAveragePooling2D()
+        return keras.Model(
+            whole.input, last(pooled(whole.get_layer("conv1").output))
+        )
+
+    evaluator = evaluate_run.RunEvaluator(path)
+    with pytest.raises(errors.UserError, match="does not fit --studentnet=my"):
+        evaluator.once()
+    path = copied(finished[0], tmp_path / "another", "cifar_resnet20")
+    with pytest.raises(errors.UserError, match="does not fit --studentnet=ci"):
+        evaluate_run.RunEvaluator(path).once()
 
 
 def test_a_run_without_checkpoints(finished, tmp_path):

@@ -117,7 +117,12 @@ class RunEvaluator:
         if problem is not None:
             raise errors.UserError(self._damaged(checkpoint, problem))
         saved = self.method.checkpoint(evaluation_only=True)
+        names = [name for name, _ in tf.train.list_variables(checkpoint)]
+        count = sum(name.startswith("student/") for name in names)
         try:
+            # Of a larger network the first variables might fit.
+            if count != len(self.method.student.variables):
+                raise ValueError(f"it has {count} variables")
             saved.restore(checkpoint).assert_existing_objects_matched()
         except (AssertionError, ValueError, tf.errors.OpError) as error:
             raise errors.UserError(
