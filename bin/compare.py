@@ -80,14 +80,16 @@ def main(_):
     output_dir = pathlib.Path(
         FLAGS.output_dir or f"runs/compare/{FLAGS.dataset_name}-{noise}"
     ).expanduser()
-    named = FLAGS.plugin or plan.recorded_plugins(output_dir)
+    loaded = FLAGS.plugin or plugins.load_recorded(
+        plan.recorded_plugins(output_dir), output_dir
+    )
     protocol = protocol_lib.make_protocol(
         FLAGS.dataset_name,
         FLAGS.noise,
         FLAGS.num_epochs,
         FLAGS["flags"].value,
         FLAGS.method_flags,
-        plugins.load(named),
+        loaded,
     )
     runs = plan.make_runs(
         protocol,

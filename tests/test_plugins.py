@@ -6,6 +6,7 @@ import textwrap
 import pytest
 
 from tfnoisy import errors, plugins
+from tfnoisy.benchmarks import step_passes
 from tfnoisy.catalogue import networks, noises
 
 SOURCE = """
@@ -200,3 +201,7 @@ def test_the_example_of_the_documentation():
     path = pathlib.Path(__file__).parent / "plugin" / "my_gce.py"
     assert plugins.load(str(path)) == [str(path)]
     assert networks.NETWORKS["my_cnn"].module == "my_gce"
+    # The benchmark makes the method from its constructor alone.
+    setting = step_passes.Setting("my_cnn", 4, (8, 8, 1))
+    step, batch = step_passes.step_of("my_gce").compiled(setting)
+    assert 0 < float(step(batch)["loss"]) < 1 / 0.7

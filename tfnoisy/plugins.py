@@ -54,6 +54,24 @@ def load(named: str | Iterable[str]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def load_recorded(named: str, run: object) -> list[str]:
+    """Imports the plugins that a run folder records.
+
+    Args:
+        named: as for `load`.
+        run: the folder, for the message.
+
+    Raises:
+        UserError: as `load`; it tells what to do if a plugin has moved.
+    """
+    try:
+        return load(named)
+    except errors.UserError as error:
+        raise errors.UserError(
+            f"{error}; {run} records it, and --plugin names another place"
+        ) from None
+
+
 def split(named: str | Iterable[str]) -> list[str]:
     """Returns the single names in texts that are separated by commas."""
     texts = [named] if isinstance(named, str) else named

@@ -3,6 +3,7 @@
 import json
 import pathlib
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -99,6 +100,26 @@ def test_evaluated(trained, run_script):
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["accuracy"] == results["test"]["accuracy"]
+
+
+def test_a_plugin_that_has_moved(trained, tmp_path, run_script):
+    path, results = trained
+    run = tmp_path / "run"
+    shutil.copytree(path, run)
+    flags = run / "flags.flags"
+    flags.write_text(flags.read_text().replace(str(PLUGIN), "/gone/my_gce.py"))
+    command = ("cifar_eval.py", f"--checkpoint_dir={run}", "--once")
+    done = run_script(*command)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "cifar_eval.py: --plugin=/gone/my_gce.py: there is no file "
+        f"/gone/my_gce.py; {run} records it, and --plugin names another place\n"
+    )
+    done = run_script(*command, f"--plugin={PLUGIN}")
+    assert done.returncode == 0, done.stderr
+    # Where it lies does not make it another run.
+    done = run_script("train.py", *small(run))
+    assert done.returncode == 0 and "is finished" in done.stderr
 
 
 def test_audited(trained, tmp_path, run_script):

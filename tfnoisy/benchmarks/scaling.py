@@ -23,6 +23,7 @@ import time
 
 import tensorflow as tf
 
+from tfnoisy import plugins
 from tfnoisy.benchmarks import step_passes
 from tfnoisy.training import distribution, optimizer
 
@@ -103,7 +104,13 @@ def measured(name, method, described, repeats):
         RuntimeError: if a process fails.
     """
     _, processes, each = SETTINGS[name]
-    task = [name, method, dataclasses.asdict(described), repeats]
+    task = [
+        plugins.loaded(),
+        name,
+        method,
+        dataclasses.asdict(described),
+        repeats,
+    ]
     command = [sys.executable, "-m", __name__, json.dumps(task)]
     addresses = [f"127.0.0.1:{port}" for port in free_ports(processes)]
     started = [
@@ -205,7 +212,9 @@ def run_steps(name, method, described, repeats):
 
 
 if __name__ == "__main__":
-    _name, _method, _described, _repeats = json.loads(sys.argv[1])
+    _plugins, _name, _method, _described, _repeats = json.loads(sys.argv[1])
+    plugins.load_installed()
+    plugins.load(_plugins)
     _described["image_shape"] = tuple(_described["image_shape"])
     print(
         json.dumps(

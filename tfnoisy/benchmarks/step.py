@@ -13,6 +13,7 @@ import statistics
 
 import tensorflow as tf
 
+from tfnoisy import plugins
 from tfnoisy.benchmarks import memory, step_passes, timing
 
 
@@ -132,10 +133,14 @@ def peak_mib(method, setting, **options):
     with concurrent.futures.ProcessPoolExecutor(
         1, multiprocessing.get_context("spawn")
     ) as process:
-        return process.submit(_peak_mib, method, setting, options).result()
+        return process.submit(
+            _peak_mib, plugins.loaded(), method, setting, options
+        ).result()
 
 
-def _peak_mib(method, setting, options):
+def _peak_mib(named_plugins, method, setting, options):
+    plugins.load_installed()
+    plugins.load(named_plugins)
     step, batch = step_passes.step_of(method).compiled(setting, **options)
     step.get_concrete_function(batch)
     on_gpu = bool(tf.config.list_physical_devices("GPU"))

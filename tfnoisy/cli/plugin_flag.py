@@ -34,8 +34,9 @@ def load(words: list[str]) -> None:
     named = early_flags.values(words, NAME)
     folder = early_flags.last(words, "train_log_dir")
     if not named and folder and "train_log_dir" in FLAGS:
-        named = [recorded_in(folder)]
-    _given[:] = plugins.load(named)
+        _given[:] = plugins.load_recorded(recorded_in(folder), folder)
+    else:
+        _given[:] = plugins.load(named)
 
 
 def settle() -> None:

@@ -47,7 +47,12 @@ class RunEvaluator:
         self.folder = find_run(checkpoint_dir)
         self.recorded = self.folder.read_flags()
         overrides = overrides or {}
-        plugins.load(overrides.get("plugin", self.recorded.get("plugin", "")))
+        if "plugin" in overrides:
+            plugins.load(overrides["plugin"])
+        else:
+            plugins.load_recorded(
+                self.recorded.get("plugin", ""), self.folder.path
+            )
         for name in ("studentnet", "dataset_name"):
             if overrides.get(name, self.recorded[name]) != self.recorded[name]:
                 raise errors.UserError(

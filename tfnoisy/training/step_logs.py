@@ -5,6 +5,8 @@ import math
 from tfnoisy import errors
 from tfnoisy.methods import nonfinite
 
+_OF_EVERY_STEP = ("loss", "accuracy")
+
 
 class StepLogs:
     """Collects the steps' logs into a run's progress.
@@ -27,7 +29,16 @@ class StepLogs:
         Args:
             first: the number of its first step.
             logs: {name: tensor [number of steps]}.
+
+        Raises:
+            TrainingError: if they lack what every method's step returns.
         """
+        for name in _OF_EVERY_STEP:
+            if name not in logs:
+                raise errors.TrainingError(
+                    f"the method's train_step returns no {name!r}, only "
+                    f"{', '.join(sorted(logs)) or 'nothing'}"
+                )
         self._pending.append((first, logs))
 
     def collect(self, latest):
