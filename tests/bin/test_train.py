@@ -103,7 +103,7 @@ def test_evaluated(trained, run_script):
 
 
 def test_a_plugin_that_has_moved(trained, tmp_path, run_script):
-    path, results = trained
+    path, _ = trained
     run = tmp_path / "run"
     shutil.copytree(path, run)
     flags = run / "flags.flags"
