@@ -12,6 +12,7 @@ named, and 2 if none could be asked about.
 if __name__ == "__main__":
     import _check_installed  # noqa: F401
 
+import os
 import pathlib
 import sys
 
