@@ -42,6 +42,24 @@ def test_one_value_stands_for_all(value, dtype):
     assert found.dtype == dtype
 
 
+@pytest.mark.parametrize("values", [[7], [], [0] * 5, [0] * 7])
+def test_all_values_must_be_there_where_that_is_asked(values):
+    proto = tf.make_tensor_proto(np.zeros([2, 3], np.int32))
+    proto.ClearField("tensor_content")
+    proto.int_val.extend(values)
+    with pytest.raises(ValueError, match="promises 6 values, and there are"):
+        tensor_protos.array_of(proto, complete=True)
+
+
+@pytest.mark.parametrize("dtype, value", [("u1", 300), ("u1", -1), ("i1", 128)])
+def test_values_that_the_type_does_not_hold(dtype, value):
+    proto = tf.make_tensor_proto(np.zeros([1], dtype))
+    proto.ClearField("tensor_content")
+    proto.int_val[:] = [value]
+    with pytest.raises(ValueError, match="does not hold all its values"):
+        tensor_protos.array_of(proto)
+
+
 def test_no_value_is_zero():
     proto = tf.make_tensor_proto(0.0, tf.float32, [2])
     proto.ClearField("float_val")

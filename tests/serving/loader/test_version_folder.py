@@ -26,6 +26,26 @@ def test_the_next_is_one_more_than_the_largest(tmp_path):
     assert publish(tmp_path).name == "11"
 
 
+def test_what_may_be_loaded(tmp_path):
+    for name in ("3", "007", "9" * 19, "9" * 200, "\u0663"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "saved_model.pb").touch()
+    (tmp_path / "8").mkdir()
+    (tmp_path / "10").touch()
+    assert version_folder.loadable(tmp_path) == [
+        (7, tmp_path / "007"),
+        (3, tmp_path / "3"),
+    ]
+    assert version_folder.versions(tmp_path) == [3, 7, 8, 10]
+    assert version_folder.loadable(tmp_path / "none") == []
+
+
+def test_after_the_largest_version_there_is_none(tmp_path):
+    (tmp_path / str(version_folder.MAX_VERSION)).mkdir()
+    with pytest.raises(errors.UserError, match="after which there is none"):
+        publish(tmp_path)
+
+
 def test_a_server_never_sees_half_a_version(tmp_path):
     """Until it is whole, no name in the folder is an integer."""
     with version_folder.beside(tmp_path) as path:
