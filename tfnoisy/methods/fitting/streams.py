@@ -374,8 +374,9 @@ def collected(method, stream, arguments):
         batches = list(watched.as_numpy_iterator())
         for _ in watched.take(1):
             pass
-    except tf.errors.OpError as error:
-        watch.raising(guard, error)
+    except tf.errors.OpError:
+        guard.raise_problems()
+        raise
     if guard.views_change:
         raise errors.ArgumentError(
             f"{type(method).__name__} reads a data set once, but its images "

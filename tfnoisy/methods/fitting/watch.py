@@ -76,9 +76,11 @@ class Watch:
         checks.refuse(self.problems)
 
     def _look(self, labels, ids, finite, sampled):
-        self.problems = self._problems(labels, ids, finite, sampled)
-        if self.problems:
-            raise ValueError("; ".join(self.problems))
+        found = self._problems(labels, ids, finite, sampled)
+        if found:
+            # The first ones: batches are read ahead.
+            self.problems = self.problems or found
+            raise ValueError("; ".join(found))
         return np.True_
 
     def _problems(self, labels, ids, finite, sampled):

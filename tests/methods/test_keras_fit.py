@@ -1,0 +1,163 @@
+"""What `compile`, `fit` and `evaluate` refuse, and what they honour."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tiny_methods
+from tfnoisy import errors
+
+IMAGES, LABELS = tiny_methods.digits()[0]
+
+
+def pairs(images=IMAGES, labels=LABELS):
+    return tf.data.Dataset.from_tensor_slices((images, labels))
+
+
+def with_label(label):
+    labels = LABELS.copy()
+    labels[40] = label
+    return labels
+
+
+@pytest.mark.parametrize("label", [-1, 10, 11])
+def test_labels_out_of_range_are_an_error_everywhere(label):
+    method = tiny_methods.compiled("baseline")
+    bad = with_label(label)
+    for use in (method.fit, method.evaluate):
+        with pytest.raises(ValueError, match=rf"labels\[40\] = {label}"):
+            use(IMAGES, bad, verbose=0)
+        with pytest.raises(ValueError, match=f"= {label}"):
+            use(pairs(labels=bad).batch(32), verbose=0)
+    with pytest.raises(ValueError, match="outside 0...9"):
+        method.train_on_batch(IMAGES, bad)
+    logs = method.train_step((IMAGES, tf.constant(bad)))
+    assert np.isnan(logs["loss"])
+
+
+def test_images_that_are_not_finite_are_named():
+    method = tiny_methods.compiled("baseline")
+    images = IMAGES.copy()
+    images[7, 0, 0] = np.nan
+    with pytest.raises(errors.ArgumentError, match=r"images\[7\]"):
+        method.fit(images, LABELS, verbose=0)
+    with pytest.raises(errors.ArgumentError, match="example 7"):
+        method.fit(pairs(images).batch(32), verbose=0)
+
+
+def test_a_loss_that_would_be_ignored_is_refused():
+    method = tiny_methods.make("mixup")
+    with pytest.raises(errors.ArgumentError, match="its own loss"):
+        method.compile("adam", loss="mse")
+    method.compile("adam")
+    assert isinstance(method.optimizer, keras.optimizers.Adam)
+
+
+@pytest.mark.parametrize("name", ["mentornet", "l2r", "dividemix"])
+@pytest.mark.parametrize("weights", ["sample_weight", "class_weight"])
+def test_weights_without_a_place_are_refused(name, weights):
+    method = tiny_methods.compiled(name)
+    given = {"sample_weight": np.ones(96), "class_weight": {0: 2.0}}[weights]
+    with pytest.raises(errors.ArgumentError, match=f"{weights}: .* no place"):
+        method.fit(
+            IMAGES,
+            LABELS,
+            **tiny_methods.fit_arguments(method),
+            **{weights: given},
+        )
+
+
+def test_weights_multiply_the_cross_entropy():
+    """A weight of 2 counts as the example twice, one of 0 as not at all."""
+    twice = np.r_[0:4, 0:4, 4:8]
+    once = tiny_methods.compiled("baseline")
+    again = tiny_methods.compiled("baseline")
+    weights = np.float32([2] * 4 + [1] * 4 + [0] * 4)
+    rows = np.r_[0:8, 20:24]
+    once.train_on_batch(IMAGES[twice], LABELS[twice])
+    again.train_on_batch(IMAGES[rows], LABELS[rows], sample_weight=weights)
+    for ours, theirs in zip(once.get_weights(), again.get_weights()):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+def test_a_shuffled_data_set_without_ids_is_refused_or_leaves_no_evidence():
+    shuffled = pairs().shuffle(96, seed=1).batch(32)
+    method = tiny_methods.compiled("mentornet", num_ids=96)
+    with pytest.raises(errors.ArgumentError, match="shuffled"):
+        method.fit(shuffled, verbose=0)
+    with pytest.raises(errors.ArgumentError, match="shuffled"):
+        tiny_methods.compiled("dividemix").fit(shuffled, verbose=0)
+    method = tiny_methods.compiled("mentornet")
+    method.run_eagerly = True
+    with pytest.warns(UserWarning, match="no evidence"):
+        method.fit(shuffled, verbose=0)
+    assert method.evidence() is None
+
+
+def test_ids_that_a_data_set_gives_survive_shuffling():
+    named = tf.data.Dataset.from_tensor_slices(
+        {"images": IMAGES, "labels": LABELS, "ids": np.arange(96)}
+    ).shuffle(96)
+    method = tiny_methods.compiled("mentornet", num_ids=96)
+    method.run_eagerly = True
+    method.fit(named.batch(32), verbose=0)
+    assert method.evidence()["ids"].tolist() == list(range(96))
+
+
+def test_augmentation_that_would_be_frozen_is_refused():
+    noisy = (
+        pairs()
+        .batch(32)
+        .map(lambda x, y: (x + tf.random.uniform(tf.shape(x)), y))
+    )
+    with pytest.raises(errors.ArgumentError, match="augment="):
+        tiny_methods.compiled("dividemix").fit(noisy, verbose=0)
+
+
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_a_student_of_probabilities_is_refused(activation):
+    with pytest.raises(errors.ArgumentError, match=f"ends in {activation}"):
+        tiny_methods.make("baseline", tiny_methods.dense(activation=activation))
+
+
+def test_a_softmax_that_is_hidden_is_found_by_its_outputs():
+    inputs = keras.Input((8, 8, 1))
+    hidden = keras.layers.Lambda(tf.nn.softmax)(tiny_methods.dense()(inputs))
+    method = tiny_methods.compiled("baseline", keras.Model(inputs, hidden))
+    with pytest.raises(errors.ArgumentError, match="sum to 1"):
+        method.fit(IMAGES, LABELS, verbose=0)
+
+
+def test_channels_first_are_refused():
+    method = tiny_methods.compiled("baseline")
+    with pytest.raises(errors.ArgumentError, match="channels first"):
+        method.fit(np.moveaxis(IMAGES, -1, 1), LABELS, verbose=0)
+
+
+def test_fit_builds_a_student_and_may_freeze_a_part_of_it():
+    student = keras.Sequential(
+        [keras.layers.Flatten(), keras.layers.Dense(4), keras.layers.Dense(10)]
+    )
+    method = tiny_methods.compiled("baseline", student)
+    method.run_eagerly = True
+    method.fit(IMAGES, LABELS, batch_size=48, verbose=0)
+    frozen = student.layers[1]
+    frozen.trainable = False
+    method.compile("sgd", run_eagerly=True)
+    before = frozen.get_weights()
+    method.fit(IMAGES, LABELS, batch_size=48, verbose=0)
+    for ours, theirs in zip(before, frozen.get_weights()):
+        np.testing.assert_array_equal(ours, theirs)
+    assert len(method.averages) == 4
+
+
+def test_a_student_in_float16_trains_with_a_scaled_loss():
+    student = tiny_methods.dense(dtype="mixed_float16")
+    method = tiny_methods.compiled("baseline", student)
+    assert isinstance(method.optimizer, keras.optimizers.LossScaleOptimizer)
+    method.run_eagerly = True
+    history = method.fit(IMAGES, LABELS, batch_size=48, verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+    assert method.steps_made() == 2
+    assert method.classifier().compute_dtype == "float32"
