@@ -40,6 +40,10 @@ class _PredictionService(
             self._model.lease(*_asked_for(request)) as version,
         ):
             name, _ = version.signature(request.model_spec.signature_name)
+            for proto in request.inputs.values():
+                # Before millions of strings become objects.
+                for axis in proto.tensor_shape.dim[:1]:
+                    version.check_batch_size(axis.size)
             response.model_spec.CopyFrom(self._model.model_spec(version, name))
             outputs = version.predict(
                 name,

@@ -50,6 +50,14 @@ class ModelVersion:
             )
         return name, self.session.signatures[name]
 
+    def check_batch_size(self, size):
+        """Refuses a batch of too many rows by a `RequestError`."""
+        if size > self._max_batch_size:
+            raise request_error.RequestError(
+                f"a batch of {size:,} is larger than the "
+                f"{self._max_batch_size:,} that are answered at a time"
+            )
+
     def predict(self, signature, inputs, outputs=None):
         """Answers a request.
 
@@ -66,11 +74,8 @@ class ModelVersion:
         """
         pixels = 0
         for name, array in inputs.items():
-            if array.ndim and len(array) > self._max_batch_size:
-                raise request_error.RequestError(
-                    f"a batch of {len(array):,} is larger than the "
-                    f"{self._max_batch_size:,} that are answered at a time"
-                )
+            if array.ndim:
+                self.check_batch_size(len(array))
             if name == _IMAGE_FILES:
                 pixels += _count_pixels(array.flat)
         many = self._many_pixels if pixels > _MANY_PIXELS else None
