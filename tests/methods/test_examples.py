@@ -20,5 +20,5 @@ def test_an_example_runs(example, tmp_path, monkeypatch, capsys):
 
 @pytest.mark.parametrize("example", _EXAMPLES, ids=lambda path: path.stem)
 def test_the_readme_shows_the_example(example):
-    shown = example.read_text().split("\n)\n", 1)[1]
+    shown = example.read_text().split("\n)\n", 1)[-1]
     assert f"```python\n{shown}```" in _README

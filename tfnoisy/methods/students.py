@@ -110,7 +110,8 @@ def trainable_in_principle(student):
     if all(flag for _, flag in flags):
         return list(student.trainable_variables)
     try:
-        student.trainable = True
+        for layer, _ in flags:
+            layer.trainable = True
         return list(student.trainable_variables)
     finally:
         # A model's flag overrides those of its layers, which follow it.
