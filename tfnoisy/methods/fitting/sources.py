@@ -208,16 +208,22 @@ class Stream:
     def stretches(self, most):
         """Yields the steps of an epoch, see `Stages.stretches`.
 
-        Where the data set's length is not known, it yields until the one who
-        takes the steps finds its end.
+        Where the data set's length is not known, it ends with the data.
         """
-        if self._iterator is None or self.steps_per_epoch is None:
+        if self.steps_per_epoch is None:
+            # One by one: a step that finds no batch would count all the same.
+            try:
+                for batch in self._entered():
+                    one = tf.data.Dataset.from_tensors(batch)
+                    yield self._method.train_step, iter(one), 1
+            except tf.errors.OpError as error:
+                self.problems(error)
+            return
+        if self._iterator is None:
             self._iterator = iter(self._entered())
         made = 0
-        while self.steps_per_epoch is None or made < self.steps_per_epoch:
-            number = 1
-            if self.steps_per_epoch is not None:
-                number = min(most, self.steps_per_epoch - made)
+        while made < self.steps_per_epoch:
+            number = min(most, self.steps_per_epoch - made)
             yield self._method.train_step, self._iterator, number
             made += number
 
