@@ -17,6 +17,13 @@ class ArgumentError(UserError, ValueError):
     """
 
 
+class DataError(UserError):
+    """What is wrong with a data set: a summary, and a line for each problem.
+
+    The scripts print it line by line.
+    """
+
+
 class TrainingError(Exception):
     """Training cannot go on, e.g. after a loss that is not finite.
 

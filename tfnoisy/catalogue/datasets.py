@@ -14,9 +14,11 @@ from tfnoisy import registry
 class DataSet(registry.Entry):
     """A data set: a function that returns a split, an `ImageDataset`.
 
-    It is called with keyword arguments: `split`, and those of `name`,
-    `data_dir`, `labels_csv`, `image_size` and `cache_mib` that it names; see
-    `datasets.load.load`.  An option that it does not name is refused.
+    It is called with keyword arguments: `split`, and those of `name` and the
+    options of `datasets.load.load` that it names.  An option that it does not
+    name is refused.  A function that names `splits` in place of `split` reads
+    several at once, {split: `ImageDataset`}, and can so tell what is wrong
+    with all of them.
     """
 
 
@@ -24,8 +26,13 @@ DATASETS = registry.Registry(
     "data set",
     DataSet,
     [
-        DataSet(name=name, target=f"tfnoisy.datasets.sources.{name}:read")
-        for name in ("digits", "folder", "clothing1m", "webvision")
+        DataSet(name=name, target=f"tfnoisy.datasets.sources.{name}:{function}")
+        for name, function in {
+            "digits": "read",
+            "folder": "read_splits",
+            "clothing1m": "read",
+            "webvision": "read",
+        }.items()
     ],
 )
 

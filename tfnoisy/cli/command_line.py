@@ -95,6 +95,8 @@ def _guarded(main, argv):
             return main(argv)
         # What the shell says of programs that a closed pipe ends.
         sys.exit(128 + signal.SIGPIPE)
+    except errors.DataError as error:
+        _exit(str(error), lines=True)
     except errors.UserError as error:
         _exit(str(error))
     except (errors.TrainingError, errors.ExportError) as error:
@@ -131,7 +133,9 @@ def _flag_file(path):
         ) from None
 
 
-def _exit(message, code=2):
+def _exit(message, code=2, lines=False):
+    """Prints a message, in one line unless it is a list, and ends."""
     script = pathlib.Path(sys.argv[0]).name
-    print(f"{script}: {' '.join(message.split())}", file=sys.stderr)
+    message = message if lines else " ".join(message.split())
+    print(f"{script}: {message}", file=sys.stderr)
     sys.exit(code)

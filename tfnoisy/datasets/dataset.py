@@ -26,6 +26,12 @@ class ImageDataset:
         human_labels: {name: int64 [N]} label sets given by people, e.g.
             CIFAR-10N's `worse`; empty for most data sets.
         paths: one path per example where the images are files, else None.
+        keys: one text per example by which it is known whatever becomes of
+            the rest of the data: its path from the folder of the data on,
+            with slashes.  None where the ids are that.
+        digests: uint8 [N, 32], SHA-256 of the images' files, or None.
+        notes: what a user should know of how the data were read.
+        skipped: what was left out, see `sources.survey.Skipped`.
     """
 
     name: str
@@ -39,6 +45,10 @@ class ImageDataset:
         default_factory=dict
     )
     paths: tuple[str, ...] | None = None
+    keys: tuple[str, ...] | None = None
+    digests: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
+    skipped: tuple = ()
 
     def __len__(self):
         return len(self.ids)
@@ -53,6 +63,13 @@ class ImageDataset:
         """The largest id plus one: the length of arrays indexed by id."""
         return int(self.ids.max()) + 1
 
+    @property
+    def example_keys(self):
+        """N texts that name the examples: `keys`, or else `row:ID`."""
+        if self.keys is not None:
+            return self.keys
+        return tuple(f"row:{number}" for number in self.ids.tolist())
+
     def take(self, rows):
         """Returns the data set of these rows (an index array or a mask)."""
         picked = {
@@ -62,8 +79,12 @@ class ImageDataset:
         }
         if self.clean_labels is not None:
             picked["clean_labels"] = self.clean_labels[rows]
-        if self.paths is not None:
-            picked["paths"] = tuple(np.array(self.paths, object)[rows])
+        for name in ("paths", "keys"):
+            if getattr(self, name) is not None:
+                texts = np.array(getattr(self, name), object)
+                picked[name] = tuple(texts[rows])
+        if self.digests is not None:
+            picked["digests"] = self.digests[rows]
         picked["human_labels"] = {
             name: labels[rows] for name, labels in self.human_labels.items()
         }

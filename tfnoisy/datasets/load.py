@@ -9,26 +9,55 @@ from tfnoisy.datasets import dataset as dataset_lib
 from tfnoisy.datasets.images import streamed
 from tfnoisy.datasets.sources import tfds_images, tfrecords
 
-# What a data set need not know: it changes no pixel.
-_NEVER_REFUSED = ("name", "split", "cache_mib")
+# What a data set need not know: these change no pixel, or say what to do where
+# it has no other part or few images.
+_NEVER_REFUSED = (
+    "name",
+    "split",
+    "splits",
+    "cache_mib",
+    "test_share",
+    "min_class_images",
+)
 
 
-def load(
+def load(name, split, **options):
+    """Loads a split of a data set: into memory, if its images fit there.
+
+    Args:
+        name: see `load_splits`.
+        split: e.g. `train`, `test`, `train[:20%]`, `train[1000:2000]`.
+        **options: see `load_splits`.
+
+    Returns:
+        An `ImageDataset`.
+
+    Raises:
+        UserError: for whatever the user can put right.
+    """
+    return load_splits(name, [split], **options)[split]
+
+
+def load_splits(
     name,
-    split,
+    splits,
     *,
     data_dir="",
     labels_csv="",
     image_size=None,
     cache_mib=streamed.CACHE_MIB,
+    test_share=0.0,
+    min_class_images=1,
+    skip_broken=False,
 ):
-    """Loads a split of a data set: into memory, if its images fit there.
+    """Loads splits of a data set, what is wrong with any of them in one list.
 
     Args:
         name: `digits` (needs no network), `folder` (own images, see
-            `folder.read`), `clothing1m`, `webvision` (see there), a plugin's
-            (see `catalogue.datasets`) or any image classification set of TFDS.
-        split: e.g. `train`, `test`, `train[:20%]`, `train[1000:2000]`.
+            `folder.read_splits`), `clothing1m`, `webvision` (see there), a
+            plugin's (see `catalogue.datasets`) or any image classification set
+            of TFDS.
+        splits: a list of texts as for `load`.
         data_dir: a folder with TFRecords of that name in the original code's
             layout, which are then read whatever the name; for `folder`,
             `clothing1m` and `webvision` that of the images; for TFDS its own
@@ -38,9 +67,14 @@ def load(
             keeps them as they are.
         cache_mib: a split whose pixels take more MiB is streamed: its images
             are read whenever they are needed.  The pixels are the same.
+        test_share: for `folder`, the share of the images that is held out as
+            `test` where there is no such part; 0 for none.
+        min_class_images: for `folder`, the fewest training images of a class.
+        skip_broken: for data in image files: go on without those that cannot
+            be used, and say in `skipped` which they are.
 
     Returns:
-        An `ImageDataset`.
+        {split: `ImageDataset`}.
 
     Raises:
         UserError: for whatever the user can put right.
@@ -48,6 +82,10 @@ def load(
     if image_size is not None and image_size < 1:
         raise errors.UserError(
             f"--image_size is a number of pixels from 1 on, not {image_size}"
+        )
+    if not 0.0 <= test_share < 1.0:
+        raise errors.UserError(
+            f"--test_share is a share in [0, 1), not {test_share}"
         )
     # Digits are read as a set of TFDS is: it may be in files too.
     entry = None
@@ -63,16 +101,22 @@ def load(
     if data_dir and not directory.is_dir():
         raise errors.UserError(f"--data_dir={data_dir} is not a folder")
     if data_dir and not labels_csv and tfrecords.holds(directory, name):
-        return tfrecords.read(name, split, data_dir=directory, **how)
+        return {
+            split: tfrecords.read(name, split, data_dir=directory, **how)
+            for split in splits
+        }
     if entry is not None:
         return _from_entry(
             entry,
+            splits,
             {
                 "name": name,
-                "split": split,
                 "data_dir": data_dir,
                 "labels_csv": labels_csv,
                 **how,
+                "test_share": test_share,
+                "min_class_images": min_class_images,
+                "skip_broken": skip_broken,
             },
         )
     # A mistyped folder of noisy labels must not end in clean ones from TFDS.
@@ -84,18 +128,23 @@ def load(
             f"directory with {name}"
         )
     if name == "digits":
-        return datasets.DATASETS.load(name)(split, image_size)
-    return tfds_images.read(
-        name, split, data_dir=data_dir and str(directory), **how
-    )
+        read = datasets.DATASETS.load(name)
+        return {split: read(split, image_size) for split in splits}
+    return {
+        split: tfds_images.read(
+            name, split, data_dir=data_dir and str(directory), **how
+        )
+        for split in splits
+    }
 
 
-def _from_entry(entry, options):
-    """Returns the split that a registered function reads.
+def _from_entry(entry, splits, options):
+    """Returns the splits that a registered function reads.
 
     Args:
         entry: a `datasets.DataSet`.
-        options: {name: value} of all that `load` was asked for.
+        splits: a list of texts.
+        options: {name: value} of all that `load_splits` was asked for.
 
     Raises:
         UserError: for an option that was given and that the function does
@@ -103,21 +152,24 @@ def _from_entry(entry, options):
     """
     function = entry.load()
     parameters = inspect.signature(function).parameters
-    known = set(options)
+    known = {*options, "split"}
     if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-        known &= set(parameters)
+        known = set(parameters)
     for option, value in options.items():
         if value and option not in (*known, *_NEVER_REFUSED):
             raise errors.UserError(
                 f"--{option}={value} does not go with --dataset_name="
                 f"{entry.name}, which does not take it"
             )
-    data = function(
-        **{name: value for name, value in options.items() if name in known}
-    )
-    if not isinstance(data, dataset_lib.ImageDataset):
-        raise errors.UserError(
-            f"data set {entry.name} of {entry.module} should be a "
-            f"dataset.ImageDataset, not {type(data).__name__}"
-        )
-    return data
+    options = {name: value for name, value in options.items() if name in known}
+    if "splits" in known:
+        found = function(splits=splits, **options)
+    else:
+        found = {split: function(split=split, **options) for split in splits}
+    for data in found.values():
+        if not isinstance(data, dataset_lib.ImageDataset):
+            raise errors.UserError(
+                f"data set {entry.name} of {entry.module} should be a "
+                f"dataset.ImageDataset, not {type(data).__name__}"
+            )
+    return found

@@ -223,7 +223,7 @@ def cut_short(tmp_path):
 def test_a_broken_image_is_named_where_it_is_read(cut_short, capfd):
     assert cut_short.images[[0, 2]].shape == (2, 9, 11, 3)
     with pytest.raises(
-        streamed.BrokenImages, match=r": \S+/train/a/1.jpg: broken image$"
+        streamed.BrokenImages, match=r": train/a/1.jpg: broken image$"
     ):
         cut_short.images[:3]
     with pytest.raises(streamed.BrokenImages, match=r"/1.jpg: broken image$"):

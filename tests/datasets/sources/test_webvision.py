@@ -70,7 +70,7 @@ def test_full_has_flickr_after_google(webvision):
     (webvision / "flickr/q7/1.jpg").unlink()
     with pytest.raises(
         errors.UserError,
-        match=r": train_filelist_flickr.txt:2: no such image flickr/q7/1.jpg$",
+        match=r" train_filelist_flickr.txt:2: flickr/q7/1.jpg: no such image\n",
     ):
         read(webvision, "train[5:]", "webvision/full")
 
@@ -113,7 +113,7 @@ def test_mini_is_the_first_50_classes(webvision):
     np.testing.assert_array_equal(mini.images[:, 0, 0, 0], mini.given_labels)
     # A line is called by its number in the file.
     (webvision / "google/q0/49.png").unlink()
-    with pytest.raises(errors.UserError, match="google.txt:3: no such image"):
+    with pytest.raises(errors.UserError, match="google.txt:3: .*: no such"):
         read(webvision, "train")
     assert read(webvision, "train[:2]", "webvision/google").num_classes == 52
     # The classes of an evaluation are those of the training.
@@ -175,7 +175,7 @@ def test_all_problems_with_their_lines(webvision):
     with pytest.raises(errors.UserError) as caught:
         read(webvision, "train")
     message = str(caught.value)
-    assert "3 problems: " in message and "\n" not in message
+    assert ": 3 problems\n" in message
     for part in (
         "google.txt:7: label 3 is out of range: there are 3 classes",
         "google.txt:8: 'q1/nothing.jpg' is not a path and the number",

@@ -82,20 +82,15 @@ class FileImages:
             # Not every name of a file is UTF-8.
             return tf.constant([os.fsencode(path) for path in self._paths])
 
-    def check_heads(self, problems):
-        """Finds files that do not begin as images do.
+    @property
+    def begin_as_images(self):
+        """Bool [N], the files whose first bytes are those of an image.
 
-        That is what most broken files are: empty ones, or a web server's
-        page in place of an image.  One that only ends too early is found out
-        when it is read.
-
-        Args:
-            problems: a list that gets a line for each thing that is wrong.
+        Most broken files do not: empty ones, or a web server's page in place
+        of an image.  One that only ends too early is found out when it is
+        read.
         """
-        problems += [
-            f"{self.where(row)}: {self.fault}"
-            for row in np.flatnonzero(~self._looks[0])
-        ]
+        return self._looks[0]
 
     @functools.cached_property
     def _plain(self):

@@ -152,25 +152,31 @@ class StreamedImages:
 
     def broken(self):
         """Reads all images again and returns a line for each that is broken."""
+        return [self._line_of(self._rows[k]) for k in self.broken_rows()]
+
+    def broken_rows(self):
+        """Reads all images again and returns which are broken, a list."""
         read = tf.function(
             self._source.reader(),
             input_signature=[tf.TensorSpec([None], tf.int64)],
             autograph=False,
         )
 
-        def try_row(row):
+        def is_broken(row):
             try:
                 with tf.device("CPU:0"):
                     read(row[np.newaxis])
             except tf.errors.OpError:
-                return self._line_of(row)
-            return None
+                return True
+            return False
 
         with (
             decoding.without_messages(),
             concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool,
         ):
-            return list(filter(None, pool.map(try_row, self._rows)))
+            return np.flatnonzero(
+                list(pool.map(is_broken, self._rows))
+            ).tolist()
 
     @property
     def name(self):

@@ -16,7 +16,8 @@ import pathlib
 from tfnoisy import errors
 from tfnoisy.datasets import splits
 from tfnoisy.datasets.images import streamed
-from tfnoisy.datasets.sources import list_parsing, own_listing, published_list
+from tfnoisy.datasets.sources import list_parsing, published_list
+from tfnoisy.datasets.sources import listing as listing_lib
 
 NUM_CLASSES = 14
 
@@ -33,7 +34,14 @@ _SPLITS = {
 }
 
 
-def read(data_dir, split, *, image_size=None, cache_mib=streamed.CACHE_MIB):
+def read(
+    data_dir,
+    split,
+    *,
+    image_size=None,
+    cache_mib=streamed.CACHE_MIB,
+    skip_broken=False,
+):
     """Reads a split.
 
     Args:
@@ -42,6 +50,7 @@ def read(data_dir, split, *, image_size=None, cache_mib=streamed.CACHE_MIB):
             `clean_train` (labelled by hand), or a slice of one.
         image_size: see `published_list.load`; DivideMix has 256.
         cache_mib: likewise.
+        skip_broken: likewise.
 
     Returns:
         An `ImageDataset`.  Ids are positions in the list of the split; the
@@ -63,7 +72,14 @@ def read(data_dir, split, *, image_size=None, cache_mib=streamed.CACHE_MIB):
     problems = []
     listing = _listing(pathlib.Path(data_dir).expanduser(), name, problems)
     return published_list.load(
-        "clothing1m", data_dir, listing, split, image_size, problems, cache_mib
+        "clothing1m",
+        data_dir,
+        listing,
+        split,
+        image_size,
+        problems,
+        cache_mib,
+        skip_broken,
     )
 
 
@@ -87,7 +103,7 @@ def _listing(directory, split, problems):
     class_names = _class_names(directory, problems)
     if split == "train":
         list_parsing.check_classes(rows, class_names, problems)
-    return own_listing.Listing(class_names, {split: rows})
+    return listing_lib.Listing(class_names, {split: rows})
 
 
 def _find(directory, name):

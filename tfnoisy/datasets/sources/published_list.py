@@ -1,6 +1,6 @@
 """The images that a published list names, a million of them.
 
-Kept as columns: an example is made into a `own_listing.Row` only when it is
+Kept as columns: an example is made into a `listing.Row` only when it is
 looked at.
 """
 
@@ -16,7 +16,8 @@ from tfnoisy.datasets import dataset, splits
 from tfnoisy.datasets import problems as problems_lib
 from tfnoisy.datasets.images import files as image_files
 from tfnoisy.datasets.images import streamed
-from tfnoisy.datasets.sources import own_listing
+from tfnoisy.datasets.sources import listing as listing_lib
+from tfnoisy.datasets.sources import survey
 
 _COLUMNS = ("paths", "labels", "lines", "file_of")
 
@@ -74,8 +75,9 @@ class ImageList(collections.abc.Sequence):
         if isinstance(index, slice):
             return self.take(index)
         label = int(self.labels[index])
-        return own_listing.Row(
-            self.root / self.paths[index],
+        return listing_lib.Row(
+            f"{self.root}/{self.paths[index]}",
+            self.paths[index],
             self.where(index),
             label,
             label if self.clean else None,
@@ -105,7 +107,16 @@ class ImageList(collections.abc.Sequence):
         return f"{self.files[self.file_of[row]].name}:{self.lines[row]}"
 
 
-def load(name, source, listing, split, image_size, problems, cache_mib):
+def load(
+    name,
+    source,
+    listing,
+    split,
+    image_size,
+    problems,
+    cache_mib,
+    skip_broken=False,
+):
     """Reads the images of a split, or makes ready to stream them.
 
     The short side is resized to `image_size` (bilinear, anti-aliased) and the
@@ -119,13 +130,16 @@ def load(name, source, listing, split, image_size, problems, cache_mib):
         image_size: height and width in pixels of what is returned.
         problems: what is wrong with the lists.
         cache_mib: images of more MiB are streamed, see `streamed`.
+        skip_broken: go on without images that are missing or broken.
 
     Returns:
         An `ImageDataset` of three channels.  Ids count the list's examples.
 
     Raises:
-        UserError: one line that names up to ten problems, images that are
-            missing or broken among them; or if there is no image size.
+        DataError: a list of what is wrong with the lists, or else of the
+            images that are missing or broken.  Of images that are streamed
+            only the beginnings are looked at.
+        UserError: if there is no image size.
     """
     problems_lib.refuse(source, problems)
     if image_size is None:
@@ -134,38 +148,71 @@ def load(name, source, listing, split, image_size, problems, cache_mib):
             "many pixels high and wide they are to become, e.g. "
             "--image_size=256"
         )
-    rows = listing.splits[splits.base(split)]
+    base = splits.base(split)
+    rows = listing.splits[base]
     start, stop = splits.bounds(split, len(rows))
     rows = rows[start:stop]
-    check_images(rows, problems)
-    problems_lib.refuse(source, problems)
-    paths = tuple(f"{rows.root}/{path}" for path in rows.paths)
-    files = image_files.FileImages(
+    faults = missing_images(rows)
+    files = _files(source, rows, image_size)
+    for row in np.flatnonzero(~files.begin_as_images).tolist():
+        faults.setdefault(row, files.fault)
+    images = None
+    if streamed.StreamedImages(files).nbytes <= cache_mib * 2**20:
+        images = _held(files, faults)
+    skipped = [
+        survey.Skipped(base, rows.paths[row], "", faults[row])
+        for row in sorted(faults)
+    ]
+    if skipped and not skip_broken:
+        problems_lib.refuse(
+            source,
+            [f"{files.where(row)}: {faults[row]}" for row in sorted(faults)],
+            remedy=survey.remedy(len(skipped)),
+        )
+    sound = np.ones(len(rows), bool)
+    sound[list(faults)] = False
+    rows = rows.take(sound)
+    if images is None:
+        images = streamed.StreamedImages(_files(source, rows, image_size))
+    return dataset.ImageDataset(
+        name=name,
+        images=images,
+        given_labels=rows.labels,
+        clean_labels=rows.labels.copy() if rows.clean else None,
+        ids=np.arange(start, stop)[sound],
+        class_names=listing.class_names,
+        paths=tuple(f"{rows.root}/{path}" for path in rows.paths),
+        keys=tuple(rows.paths),
+        notes=survey.skipped_notes(len(skipped)),
+        skipped=tuple(skipped),
+    )
+
+
+def _files(source, rows, image_size):
+    return image_files.FileImages(
         source,
-        paths,
+        [f"{rows.root}/{path}" for path in rows.paths],
         (image_size, image_size, 3),
         where=lambda row: (
             rows.where(row) + (f": {rows.paths[row]}" if rows.files else "")
         ),
         crop=True,
     )
-    images = streamed.held(streamed.StreamedImages(files), cache_mib)
-    if isinstance(images, streamed.StreamedImages):
-        # Those in memory have been read as a whole.
-        files.check_heads(problems)
-        problems_lib.refuse(source, problems)
-    return dataset.ImageDataset(
-        name=name,
-        images=images,
-        given_labels=rows.labels,
-        clean_labels=rows.labels.copy() if rows.clean else None,
-        ids=np.arange(start, stop),
-        class_names=listing.class_names,
-        paths=paths,
-    )
 
 
-def check_images(rows, problems):
+def _held(files, faults):
+    """Reads the images without faults; those that are broken are added."""
+    images = streamed.StreamedImages(files)
+    sound = np.setdiff1d(np.arange(len(files)), list(faults))
+    try:
+        return images[sound]
+    except streamed.BrokenImages:
+        broken = sound[images.take(sound).broken_rows()]
+        faults.update(dict.fromkeys(broken.tolist(), files.fault))
+    return images[np.setdiff1d(sound, broken)]
+
+
+def missing_images(rows):
     """Finds images that are not there, by one look into each folder.
 
     That costs a million images a second: whether what is there is an image is
@@ -173,16 +220,19 @@ def check_images(rows, problems):
 
     Args:
         rows: an `ImageList`.
-        problems: a list that gets a line for each thing that is wrong.
+
+    Returns:
+        {row: what is wrong with it}.
     """
-    present = {}
+    present, faults = {}, {}
     for row, path in enumerate(rows.paths):
         directory, _, name = path.rpartition("/")
         names = present.get(directory)
         if names is None:
             names = present[directory] = _names(rows.root / directory)
         if name not in names:
-            problems.append(f"{rows.where(row)}: no such image {path}")
+            faults[row] = "no such image"
+    return faults
 
 
 def _names(directory):

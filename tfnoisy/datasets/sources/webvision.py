@@ -26,7 +26,8 @@ import re
 from tfnoisy import errors
 from tfnoisy.datasets import splits
 from tfnoisy.datasets.images import streamed
-from tfnoisy.datasets.sources import list_parsing, own_listing, published_list
+from tfnoisy.datasets.sources import list_parsing, published_list
+from tfnoisy.datasets.sources import listing as listing_lib
 
 MINI_CLASSES = 50
 
@@ -43,7 +44,13 @@ _SUFFIXES = (".jpeg", ".jpg", ".png")
 
 
 def read(
-    name, data_dir, split, *, image_size=None, cache_mib=streamed.CACHE_MIB
+    name,
+    data_dir,
+    split,
+    *,
+    image_size=None,
+    cache_mib=streamed.CACHE_MIB,
+    skip_broken=False,
 ):
     """Reads a split.
 
@@ -54,6 +61,7 @@ def read(
             these classes), `probe_N` or a slice of one.
         image_size: see `published_list.load`; DivideMix has 320.
         cache_mib: likewise.
+        skip_broken: likewise.
 
     Returns:
         An `ImageDataset`.  Ids are positions in the list of the split, classes
@@ -84,7 +92,14 @@ def read(
         pathlib.Path(data_dir).expanduser(), part, base, problems
     )
     return published_list.load(
-        name, data_dir, listing, split, image_size, problems, cache_mib
+        name,
+        data_dir,
+        listing,
+        split,
+        image_size,
+        problems,
+        cache_mib,
+        skip_broken,
     )
 
 
@@ -110,7 +125,7 @@ def _listing(directory, part, split, problems):
         list_parsing.check_paths(rows, problems)
     if split == "train":
         list_parsing.check_classes(rows, kept, problems)
-    return own_listing.Listing(kept, {split: rows})
+    return listing_lib.Listing(kept, {split: rows})
 
 
 def _synsets(directory):
