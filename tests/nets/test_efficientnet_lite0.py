@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 
 from tfnoisy import errors
-from tfnoisy.nets import efficientnet_lite0, layers
+from tfnoisy.nets import (
+    applications,
+    efficientnet_lite0,
+    layers,
+    registry,
+)
 
 GOLDEN = json.loads(
     (
@@ -58,6 +63,36 @@ def test_has_the_published_number_of_parameters(model):
     norms = [x for x in model.layers if isinstance(x, layers.BatchNorm)]
     assert {(x.momentum, x.epsilon) for x in norms} == {(0.99, 1e-3)}
     assert len(norms) == 49
+
+
+def test_takes_views_of_any_normalisation(model):
+    """Within the image; pixels outside are of the views' mean colour."""
+    mean, deviation = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
+    ours = registry.build(
+        "efficientnet_lite0",
+        5,
+        (64, 64, 3),
+        pretrained=applications.Pretrained("imagenet", mean, deviation),
+    )
+    pixels = pictures(64).astype(np.float32)
+    stems = [
+        keras.Model(net.input, net.get_layer("stem_bn").output)
+        for net in (ours, model)
+    ]
+    found = stems[0]((pixels / 255 - mean) / deviation, training=False)
+    wanted = stems[1]((pixels - 127) / 128, training=False)
+    inside = np.s_[:, :-1, :-1]
+    np.testing.assert_allclose(found[inside], wanted[inside], atol=1e-3)
+
+
+def test_wants_colours():
+    with pytest.raises(errors.UserError, match="three channels, not 1"):
+        registry.build(
+            "efficientnet_lite0",
+            5,
+            (64, 64, 1),
+            pretrained=applications.Pretrained("imagenet", (0.5,), (0.5,)),
+        )
 
 
 def test_names_a_checkpoint_of_another_network(model, tmp_path):

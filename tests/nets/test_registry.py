@@ -19,7 +19,12 @@ COUNTS = {
     "cifar_resnet56": (853018, 858868, 167, 4064),
 }
 # Those of large images have tests of their own.
-LARGE = ["resnet50", "keras_resnet50", "keras_inception_resnet_v2"]
+LARGE = [
+    "efficientnet_lite0",
+    "resnet50",
+    "keras_resnet50",
+    "keras_inception_resnet_v2",
+]
 SMALL = ["cifar_resnet20", "inception", "resnet29", "small_cnn", "wrn-10-2"]
 
 

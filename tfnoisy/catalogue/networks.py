@@ -68,6 +68,12 @@ NETWORKS = registry.Registry(
             "keras_inception_resnet_v2",
             takes_pretrained=True,
         ),
+        *_networks(
+            "efficientnet_lite0",
+            32,
+            "efficientnet_lite0",
+            takes_pretrained=True,
+        ),
         *_networks("preact_resnet", 8, "preact_resnet18"),
         *_networks("wide_preact_resnet", 4, "resnet101"),
         *_networks("resnet29", 4, "resnet29"),

@@ -28,8 +28,9 @@ class Pretrained:
     """Weights to begin with, and what the images to come look like.
 
     Attributes:
-        source: `imagenet`, which keras.applications downloads once, or a file
-            of weights of the same network without its last layer.
+        source: `imagenet`, which keras.applications downloads once (the weights
+            of efficientnet_lite0 are installed with tfnoisy), or a file of
+            weights of the same network without its last layer.
         mean: of each channel of a view, and
         deviation: likewise: value = (pixel / 255 - mean) / deviation.
     """
@@ -118,7 +119,7 @@ def _build(application, preprocess, num_classes, image_shape, seed, pretrained):
     if pretrained is not None:
         for source, target in copies:
             _assign(source, target)
-        _take_views(*[ours for _, ours in copies[:2]], preprocess, pretrained)
+        take_views(*[ours for _, ours in copies[:2]], preprocess, pretrained)
     return model
 
 
@@ -169,7 +170,7 @@ def _assign(source, target):
         getattr(target, name).assign(getattr(source, name))
 
 
-def _take_views(convolution, normalisation, preprocess, pretrained):
+def take_views(convolution, normalisation, preprocess, pretrained):
     """Makes the first layer take our views in place of the library's.
 
     Both are affine in the pixels, p / 255 = mean + deviation v and

@@ -18,7 +18,7 @@ import pathlib
 import keras
 
 from tfnoisy import errors
-from tfnoisy.nets import blocks, layers, torch_checkpoint
+from tfnoisy.nets import applications, blocks, layers, torch_checkpoint
 
 # (blocks, side of the depthwise kernel, stride of the first, expansion,
 # filters): efficientnet_lite_builder.py's list.
@@ -33,17 +33,17 @@ _STAGES = (
 )
 _STEM, HEAD = 32, 1280
 _DROPOUT = 0.2
-# Pixels p are (p / 255 - mean) / deviation for the published weights.
-MEAN, DEVIATION = 127 / 255, 128 / 255
 
 
-def efficientnet_lite0(num_classes, image_shape, seed):
-    """Returns the network: 3 413 024 parameters for C = 32.
+def efficientnet_lite0(num_classes, image_shape, seed, pretrained=None):
+    """Returns the network: 4 652 008 parameters for C = 1000.
 
     Args:
         num_classes: C.
         image_shape: (H, W, channels), H and W at least 32.
         seed: seed of the initial weights.
+        pretrained: an `applications.Pretrained` (its file a checkpoint with
+            the names of the published one), or None for random weights.
     """
 
     def conv(x, filters, size, strides, name):
@@ -95,7 +95,39 @@ def efficientnet_lite0(num_classes, image_shape, seed):
         _DROPOUT, blocks.layer_seed(seed, "dropout"), dtype=x.dtype
     )(x)
     x = blocks.logits(num_classes, _dense_uniform, seed)(x)
-    return keras.Model(images, x)
+    model = keras.Model(images, x)
+    if pretrained is not None:
+        _begin_with(model, pretrained)
+    return model
+
+
+def _begin_with(model, pretrained):
+    """Loads all but the last layer, and lets the first take our views.
+
+    Raises:
+        UserError: if the weights cannot be had.
+    """
+    channels = model.input_shape[-1]
+    if channels != 3:
+        raise errors.UserError(
+            f"--pretrained={pretrained.source}: the weights are for images of "
+            f"three channels, not {channels}"
+        )
+    path = None
+    if pretrained.source != "imagenet":
+        path = pathlib.Path(pretrained.source).expanduser()
+    load_weights(model, path)
+    applications.take_views(
+        model.get_layer("stem"),
+        model.get_layer("stem_bn"),
+        preprocess,
+        pretrained,
+    )
+
+
+def preprocess(pixels):
+    """Returns pixels in 0..255 as the published weights want them."""
+    return (pixels - 127) / 128
 
 
 def _dense_uniform(seed):
@@ -137,7 +169,7 @@ def load_weights(model, path=None, last_layer=False):
     tensors = torch_checkpoint.read(path)
     known = [layer for layer in model.layers if layer.weights]
     for layer in known:
-        if layer.name == "dropout" or isinstance(layer, layers.Dropout):
+        if isinstance(layer, layers.Dropout):
             continue
         if layer.name == "logits" and not last_layer:
             continue
