@@ -59,6 +59,15 @@ def test_duplicates_are_no_neighbours():
     assert np.isin(alone.neighbours[copies], copies).all()
 
 
+def test_with_and_without_spare_neighbours_it_is_the_same(monkeypatch):
+    groups = np.arange(60) // 4
+    many = geometry.measure(drawn(), groups)
+    monkeypatch.setattr(geometry, "_SPARE", 0)
+    few = geometry.measure(drawn(), groups)
+    np.testing.assert_array_equal(many.neighbours, few.neighbours)
+    np.testing.assert_allclose(many.cosines, few.cosines, rtol=1e-6)
+
+
 def test_a_group_of_nearly_all_has_few_neighbours():
     groups = np.zeros(60, int)
     groups[57:] = [1, 2, 3]
@@ -70,13 +79,18 @@ def test_a_group_of_nearly_all_has_few_neighbours():
     assert nobody.vote_weights().sum() == 0
 
 
+def test_says_what_is_wrong_with_groups():
+    with pytest.raises(errors.UserError, match=r"shape \[59\] for 60"):
+        geometry.measure(drawn(), np.zeros(59))
+
+
 def test_neighbours_among_other_images():
     features, others = drawn(5), drawn(40, seed=1)
     mean = others.mean(axis=0)
     unit, among = (
         geometry.unit_vectors(values, mean) for values in (features, others)
     )
-    rows, cosines = geometry.nearest(unit, 2, others=among)
+    rows, cosines = geometry.nearest(unit, among, 2)
     wanted = unit @ among.T
     np.testing.assert_array_equal(rows[:, 0], wanted.argmax(axis=1))
     np.testing.assert_allclose(cosines[:, 0], wanted.max(axis=1), rtol=1e-6)

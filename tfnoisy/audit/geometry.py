@@ -16,6 +16,8 @@ from tfnoisy import errors
 
 # Rows whose cosines to all others are in memory at a time.
 _BLOCK = 1000
+# So many more are looked up as vote, for some may be duplicates.
+_SPARE = 10
 # Of a neighbour's weight exp((cosine - largest cosine) / temperature).
 _TEMPERATURE = 0.1
 # Eigenvalues below this share of the largest are rounding.
@@ -27,36 +29,74 @@ class Geometry:
     """What the rule needs to know of N images.
 
     Attributes:
-        neighbours: int32 [N, k], rows of the nearest images, nearest first;
-            -1 where there are not so many outside of the image's own group.
+        unit: float32 [N, D], centred features of length 1.
+        mean: float64 [D], what was subtracted.
+        near: int32 [N, K], rows of the nearest images, nearest first,
+            duplicates among them.
+        near_cosines: float32 [N, K], their cosines.
+        neighbours: int32 [N, k], rows of the nearest images outside of the
+            own group, nearest first; -1 where there are not so many.
         cosines: float32 [N, k], of the neighbours; -inf beside a -1.
-        eigenvalues: float64 [R], of the Gram matrix of the centred features.
-        left: float64 [N, R], the left singular vectors: centred features
-            times the Gram matrix's eigenvectors over sqrt(eigenvalues).
-        right: float64 [D, R], the eigenvectors.
-        mean: float64 [D], the mean of the features.
+        eigenvalues: float64 [R], of the Gram matrix of `unit` less its mean.
+        right: float64 [D, R], its eigenvectors.
+        left: float64 [N, R], `unit` less its mean, times the eigenvectors,
+            over sqrt(eigenvalues).
         groups: int64 [N], equal for near duplicates.
     """
 
+    unit: np.ndarray
+    mean: np.ndarray
+    near: np.ndarray
+    near_cosines: np.ndarray
     neighbours: np.ndarray
     cosines: np.ndarray
     eigenvalues: np.ndarray
-    left: np.ndarray
     right: np.ndarray
-    mean: np.ndarray
+    left: np.ndarray
     groups: np.ndarray
 
     def __len__(self):
-        return len(self.neighbours)
+        return len(self.unit)
+
+    def with_groups(self, groups):
+        """Returns the geometry where images of one group are no neighbours.
+
+        Args:
+            groups: int [N], equal for near duplicates.
+
+        Raises:
+            UserError: if there are not N.
+        """
+        groups = np.asarray(groups)
+        if groups.shape != (len(self),):
+            raise errors.UserError(
+                f"groups of shape {list(groups.shape)} for {len(self)} images"
+            )
+        k = num_neighbours(len(self))
+        others = groups[self.near] != groups[:, np.newaxis]
+        # Others first; the sort is stable, so nearest first.
+        order = np.argsort(~others, axis=1, kind="stable")[:, :k]
+        neighbours = np.take_along_axis(self.near, order, axis=1)
+        cosines = np.take_along_axis(self.near_cosines, order, axis=1)
+        short = np.flatnonzero(others.sum(axis=1) < k)
+        if short.size:
+            neighbours[short], cosines[short] = nearest(
+                self.unit[short],
+                self.unit,
+                k,
+                lambda number: groups == groups[short[number]],
+            )
+        return dataclasses.replace(
+            self, neighbours=neighbours, cosines=cosines, groups=groups
+        )
 
     def vote_weights(self):
         """Returns a sparse [N, N] matrix; rows sum to 1, or to 0 if alone."""
         known = self.neighbours >= 0
+        largest = np.where(known[:, :1], self.cosines[:, :1], 0)
         weights = np.exp(
-            (self.cosines.astype(np.float64) - self.cosines[:, :1].clip(-2))
-            / _TEMPERATURE,
-            where=known,
-            out=np.zeros(known.shape),
+            np.where(known, self.cosines - largest, -np.inf).astype(np.float64)
+            / _TEMPERATURE
         )
         weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-300)
         rows = np.broadcast_to(np.arange(len(self))[:, np.newaxis], known.shape)
@@ -78,21 +118,26 @@ def measure(features, groups=None):
     """
     features = check_features(features)
     count = len(features)
-    if groups is None:
-        groups = np.arange(count)
     mean = features.mean(axis=0, dtype=np.float64)
     unit = unit_vectors(features, mean)
-    neighbours, cosines = nearest(unit, num_neighbours(count), groups)
-    eigenvalues, right, left = _spectrum(unit)
-    return Geometry(
-        neighbours=neighbours,
-        cosines=cosines,
-        eigenvalues=eigenvalues,
-        left=left,
-        right=right,
-        mean=mean,
-        groups=np.asarray(groups),
+    k = num_neighbours(count)
+    near, cosines = nearest(
+        unit, unit, min(k + _SPARE, count - 1), lambda row: row
     )
+    eigenvalues, right, left = _spectrum(unit)
+    measured = Geometry(
+        unit=unit,
+        mean=mean,
+        near=near,
+        near_cosines=cosines,
+        neighbours=near[:, :k],
+        cosines=cosines[:, :k],
+        eigenvalues=eigenvalues,
+        right=right,
+        left=left,
+        groups=np.arange(count),
+    )
+    return measured if groups is None else measured.with_groups(groups)
 
 
 def num_neighbours(count):
@@ -170,32 +215,29 @@ def unit_vectors(features, mean):
     return unit
 
 
-def nearest(unit, k, groups=None, others=None):
+def nearest(queries, among, k, excluded=None):
     """Returns the k nearest of each row by cosine.
 
     Args:
-        unit: float32 [N, D], rows of length 1.
+        queries: float32 [M, D], rows of length 1.
+        among: float32 [N, D], likewise, where to look.
         k: how many.
-        groups: int [N]; rows of one group are never neighbours.  By default
-            only a row and itself are not.
-        others: float32 [M, D], where to look for neighbours in place of `unit`
-            itself; then there are no groups.
+        excluded: a function of a row's number in `queries` to the rows of
+            `among` (numbers or a mask) that are none of its neighbours.
 
     Returns:
-        (int32 [N, k], float32 [N, k]): rows and cosines, nearest first; -1
+        (int32 [M, k], float32 [M, k]): rows and cosines, nearest first; -1
         and -inf where there are fewer than k.
     """
-    among = unit if others is None else others
     k = min(k, len(among))
-    rows = np.full([len(unit), k], -1, np.int32)
-    cosines = np.full([len(unit), k], -np.inf, np.float32)
-    same_group = None if others is not None else _same_group(groups, len(unit))
-    for first in range(0, len(unit), _BLOCK):
-        here = slice(first, min(first + _BLOCK, len(unit)))
-        block = unit[here] @ among.T
-        if same_group is not None:
-            for row in range(here.start, here.stop):
-                block[row - first, same_group(row)] = -np.inf
+    rows = np.empty([len(queries), k], np.int32)
+    cosines = np.empty([len(queries), k], np.float32)
+    for first in range(0, len(queries), _BLOCK):
+        here = slice(first, first + _BLOCK)
+        block = queries[here] @ among.T
+        if excluded is not None:
+            for number, line in enumerate(block):
+                line[excluded(first + number)] = -np.inf
         picked = np.argpartition(block, -k, axis=1)[:, -k:]
         values = np.take_along_axis(block, picked, axis=1)
         # By cosine downwards; equal ones by row.
@@ -204,21 +246,6 @@ def nearest(unit, k, groups=None, others=None):
         cosines[here] = np.take_along_axis(values, order, axis=1)
     rows[np.isneginf(cosines)] = -1
     return rows, cosines
-
-
-def _same_group(groups, count):
-    """Returns a function of a row to all rows of its group."""
-    if groups is None:
-        return lambda row: row
-    members = {
-        group: rows for group, rows in rows_of_groups(groups) if len(rows) > 1
-    }
-    groups = np.asarray(groups)
-    if len(groups) != count:
-        raise errors.UserError(
-            f"there are {len(groups)} groups for {count} images"
-        )
-    return lambda row: members.get(groups[row], row)
 
 
 def rows_of_groups(groups):

@@ -1,0 +1,1 @@
+"""Features of images: numbers by which images can be compared."""

@@ -1,0 +1,68 @@
+"""How far a long stage is, and how long it still takes.
+
+On a terminal a bar; where the output is a file, a line now and then.
+"""
+
+import sys
+import time
+
+import tqdm
+
+# Seconds between two lines in a file.
+_SECONDS = 60.0
+
+
+class Progress:
+    """Counts what has been done, for a reader of stderr.
+
+    Use it in a `with` statement and call `update`.
+    """
+
+    def __init__(self, title, total, unit="images", file=None):
+        """Begins to count.
+
+        Args:
+            title: what is being done.
+            total: how many there are to do.
+            unit: of what.
+            file: where to write; stderr by default.
+        """
+        self._file = sys.stderr if file is None else file
+        self._title, self._total, self._unit = title, total, unit
+        self._done, self._started = 0, time.monotonic()
+        self._next = self._started + _SECONDS
+        self._bar = None
+        if self._file.isatty():
+            self._bar = tqdm.tqdm(
+                total=total,
+                desc=title,
+                unit=f" {unit}",
+                file=self._file,
+                leave=False,
+            )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self._bar is not None:
+            self._bar.close()
+
+    def update(self, done):
+        """Counts `done` more."""
+        self._done += done
+        if self._bar is not None:
+            self._bar.update(done)
+        elif time.monotonic() >= self._next:
+            self._next = time.monotonic() + _SECONDS
+            print(self._line(), file=self._file, flush=True)
+
+    def _line(self):
+        rate = self._done / (time.monotonic() - self._started)
+        left = "?"
+        if rate:
+            left = tqdm.tqdm.format_interval((self._total - self._done) / rate)
+        return (
+            f"{self._title}: {self._done:,} of {self._total:,} {self._unit}, "
+            f"{rate:.3g} a second, {left} left"
+        )
