@@ -1,15 +1,19 @@
 #!/usr/bin/env python3
 r"""Finds labels that look wrong; writes labels.csv and report.html.
 
+    bin/audit_labels.py --dataset_name=folder --data_dir=my_images \
+        --output_dir=my_audit
     bin/audit_labels.py --run_dir=runs/demo/mentormix
     bin/audit_labels.py --method=crossval --dataset_name=folder \
         --data_dir=my_images --output_dir=my_audit
     bin/audit_labels.py --pred_probs=probabilities.npy \
         --dataset_name=cifar10 --output_dir=my_audit
 
-It judges by what a training knows of its examples (--run_dir), by a plain
-network trained by cross-validation (--method=crossval), or by a file of
-predicted probabilities (--pred_probs).  labels.csv has a line for each
+It judges by the features of a network that was trained on ImageNet
+(--method=features, what it does unless told otherwise), by what a training
+knows of its examples (--run_dir), by a plain network trained by
+cross-validation (--method=crossval), or by a file of predicted probabilities
+(--pred_probs).  labels.csv has a line for each
 example, report.html shows the most suspicious ones; both are in --output_dir,
 or in RUN_DIR/audit.
 """
@@ -31,6 +35,7 @@ with epy.lazy_imports():
         cross_validate,
         detection,
         from_evidence,
+        from_features,
         label_quality,
         pred_probs,
         report,
@@ -59,12 +64,22 @@ with flag_groups.group(_JUDGE):
     flags.DEFINE_enum(
         "method",
         None,
-        ["run", "losses", "crossval", "pred_probs"],
-        "run: the evidence that the training's own method left in --run_dir, "
-        "or else losses. losses: the losses of the trained network. crossval: "
+        ["features", "run", "losses", "crossval", "pred_probs"],
+        "features: those of a frozen network, see --features. run: the "
+        "evidence that the training's own method left in --run_dir, or else "
+        "losses. losses: the losses of the trained network. crossval: "
         "plain networks trained by cross-validation on --dataset_name. "
         "pred_probs: the file --pred_probs. If not given, what the other flags "
-        "imply.",
+        "imply, else features.",
+    )
+    flags.DEFINE_string(
+        "features",
+        "efficientnet_lite0",
+        "features: what describes the images: efficientnet_lite0 (ImageNet's "
+        "weights, installed with tfnoisy), keras:NAME (a network of "
+        "keras.applications, whose weights are downloaded), a run folder (its "
+        "student), or a file .npy or .npz of N rows. Computed features are "
+        "kept in the user's cache.",
     )
     flags.DEFINE_enum(
         "score",
@@ -128,22 +143,21 @@ def source():
         }.items()
         if given
     ]
-    method = FLAGS.method or (named[0] if named else None)
-    if method is None:
+    method = FLAGS.method or (named[0] if named else "features")
+    if len(named) > 1 or (named and method in ("crossval", "features")):
         raise errors.UserError(
-            "name what to judge by: --run_dir=RUN, --pred_probs=FILE or "
-            "--method=crossval with --dataset_name"
-        )
-    if len(named) > 1 or (named and method == "crossval"):
-        raise errors.UserError(
-            "--run_dir, --pred_probs and --method=crossval exclude each other"
+            "--run_dir, --pred_probs, --method=crossval and --method=features "
+            "exclude each other"
         )
     if method in ("run", "losses") and not FLAGS.run_dir:
         raise errors.UserError(f"--method={method} needs --run_dir")
     if method == "pred_probs" and not FLAGS.pred_probs:
         raise errors.UserError("--method=pred_probs needs --pred_probs=FILE")
     if not FLAGS.run_dir and not FLAGS.dataset_name:
-        raise errors.UserError("--dataset_name says which data to audit")
+        raise errors.UserError(
+            "--dataset_name says which data to audit; or --run_dir=RUN names a "
+            "run to judge by"
+        )
     return method
 
 
@@ -228,6 +242,9 @@ def main(_):
     ).expanduser()
     if method in ("run", "losses"):
         data, found = from_run(FLAGS.run_dir, method == "losses")
+    elif method == "features":
+        data = load().train
+        found = from_features.judge(data, FLAGS.features)
     else:
         data, found = from_predictions(method, output)
     table.write(output / "labels.csv", found, data.class_names, data.paths)
@@ -243,6 +260,8 @@ def main(_):
         f"(estimated noise rate {found.noise_rate:.3f}); see "
         f"{output / 'report.html'} and labels.csv beside it"
     )
+    for note in found.notes:
+        print(note)
     measured = detection.measure(found)
     if measured:
         print(

@@ -232,8 +232,8 @@ class Client:
                 for row, (item, _) in enumerate(contents)
             ]
         except (KeyError, IndexError, TypeError, ValueError):
-            error = "an answer without outputs, or of another form"
-            return [Answer(item, error=error) for item, _ in contents]
+            what = "an answer without outputs, or of another form"
+            return [Answer(item, error=what) for item, _ in contents]
 
     def _batch(self, values):
         if self._signature == PIXELS:
