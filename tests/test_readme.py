@@ -71,6 +71,8 @@ def test_every_command_names_a_script_and_flags_that_exist(known):
     wrong = []
     for path, (script, *words) in ALL:
         name = script.removesuffix(".py")
+        if name.startswith("my_"):  # A script of the reader's.
+            continue
         if name not in known:
             wrong.append(f"{path.name}: no script {script}")
             continue
