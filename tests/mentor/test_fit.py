@@ -108,12 +108,12 @@ def test_loss_follows_the_targets():
     np.testing.assert_allclose(
         mentor_fit.cross_entropy(logits, targets),
         [np.log(2), 2 + np.log1p(np.exp(-2))],
-        rtol=1e-6,
+        rtol=1e-5,
     )
     np.testing.assert_allclose(
         mentor_fit.squared_error(logits, targets),
         [0.25, 1 / (1 + np.exp(-2)) ** 2],
-        rtol=1e-6,
+        rtol=1e-5,
     )
 
 

@@ -49,7 +49,7 @@ def test_meta_gradients_are_float32s(make, mode, name):
         for method in (half, exact)
     )
     for log in ("meta_loss", "meta_accuracy", "zero_weights", "weight_sum"):
-        assert found[log] == pytest.approx(expected[log], rel=1e-6), log
+        assert found[log] == pytest.approx(expected[log], rel=1e-5), log
     # The loss of the update is not, but near.
     assert found["loss"] != expected["loss"]
     assert found["loss"] == pytest.approx(expected["loss"], rel=0.01)
@@ -58,7 +58,7 @@ def test_meta_gradients_are_float32s(make, mode, name):
         half.student.non_trainable_variables,
         exact.student.non_trainable_variables,
     ):
-        np.testing.assert_allclose(v, w, rtol=1e-6)
+        np.testing.assert_allclose(v, w, rtol=1e-5, atol=1e-6)
     for v, w in zip(
         half.student.trainable_variables, exact.student.trainable_variables
     ):

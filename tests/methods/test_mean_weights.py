@@ -54,7 +54,9 @@ def test_an_example_that_comes_twice_in_a_batch():
     means = mean_weights.MeanWeights(3)
     for _ in range(5):
         means.record(batch_of(2, 1, 2), tf.constant([0.25, 1.0, 0.75]))
-    np.testing.assert_allclose(means.means()["mean_weight"], [1.0, 0.5])
+    np.testing.assert_allclose(
+        means.means()["mean_weight"], [1.0, 0.5], rtol=1e-6
+    )
 
 
 def test_several_numbers_of_each_example():
@@ -66,8 +68,8 @@ def test_several_numbers_of_each_example():
             tf.constant([label, 1.0], tf.float64),
         )
     found = means.means()
-    np.testing.assert_allclose(found["mean_weight"], [0.5, 2.0])
-    np.testing.assert_allclose(found["mean_label"], [1.0, 0.9 / 1.9])
+    np.testing.assert_allclose(found["mean_weight"], [0.5, 2.0], rtol=1e-6)
+    np.testing.assert_allclose(found["mean_label"], [1.0, 0.9 / 1.9], rtol=1e-6)
 
 
 def test_nothing_is_kept_without_ids():
@@ -107,7 +109,7 @@ def test_replicas_share_their_visits(two_replicas):
         ids, weights = (np.concatenate(part) for part in zip(*batches))
         alone.record(batch_of(*ids), tf.constant(weights, tf.float32))
     for replica in two_replicas.experimental_local_results(shared.sums.value):
-        np.testing.assert_allclose(replica, alone.sums, rtol=1e-6)
+        np.testing.assert_allclose(replica, alone.sums, rtol=1e-5)
     np.testing.assert_allclose(
-        shared.means()["mean_weight"], [0.5, 0.2, 0.5, 0.1, 1.0], rtol=1e-6
+        shared.means()["mean_weight"], [0.5, 0.2, 0.5, 0.1, 1.0], rtol=1e-5
     )

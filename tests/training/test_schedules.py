@@ -21,7 +21,7 @@ from tfnoisy.training import schedules
 def test_published_mentormix(step, rate, kind):
     # google-research/mentormix, cifar_train_mentormix.py, `decay_steps`.
     schedule = schedules.exponential(0.1, 0.9, 30, 50000, 128)
-    assert float(schedule(kind(step))) == pytest.approx(rate, rel=2e-6)
+    assert float(schedule(kind(step))) == pytest.approx(rate, rel=1e-5)
 
 
 def test_default_mentormix():
@@ -29,7 +29,7 @@ def test_default_mentormix():
     schedule = schedules.exponential(0.1, 0.9, 3, 50000, 128)
     drops = [float(schedule(t)) for t in (1171, 1172, 2343, 2344, 9374, 9375)]
     expected = 0.1 * 0.9 ** np.array([0, 1, 1, 2, 7, 8])
-    np.testing.assert_allclose(drops, expected, rtol=2e-6)
+    np.testing.assert_allclose(drops, expected, rtol=1e-5)
     assert float(schedule(99999)) == pytest.approx(1.29e-5, rel=2e-3)
 
 
