@@ -22,6 +22,7 @@ from tfnoisy.cli import (
     flag_groups,
     help_text,
     native_output,
+    out_of_memory,
     plugin_flag,
     tensorflow_start,
 )
@@ -107,6 +108,16 @@ def _guarded(main, argv):
         _exit(str(stop), code=130)
     except KeyboardInterrupt:
         _exit("interrupted", code=130)
+    except Exception as error:
+        missing = out_of_memory.detail(error)
+        if missing is None:
+            raise
+        _exit(
+            f"out of memory{f' ({missing})' if missing else ''}: smaller "
+            "batches or images need less; a run that was training resumes "
+            "from its last checkpoint by the same command",
+            code=1,
+        )
 
 
 def _resolve_flagfiles(argv):

@@ -82,10 +82,8 @@ class RunFolder:
             there = there and self.lock.is_there()
         if not there:
             raise errors.StorageError(
-                f"{self.path} was moved or deleted while the run trained: "
-                "nothing more can be saved there.  If it was moved, the same "
-                "command with --train_log_dir=NEW_PLACE resumes the run from "
-                "its last checkpoint"
+                f"{self.path} was moved or deleted while the run trained (if "
+                "it was moved, give its new place as --train_log_dir)"
             )
 
     def clear(self):
