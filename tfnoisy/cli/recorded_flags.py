@@ -25,11 +25,14 @@ _PATHS = (
 _SINCE = (
     "jit_compile",
     "label_smoothing",
+    "min_class_images",
     "mixed_precision",
     "on_nonfinite",
     "plugin",
     "probe_split",
+    "skip_broken",
     "steps_per_execution",
+    "test_share",
 )
 
 # Flags of this start of the run, not of the run.

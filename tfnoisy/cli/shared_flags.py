@@ -120,6 +120,30 @@ _DATA = {
         "With --dataset_name=folder: a CSV file of path,given_label and, where "
         "known, clean_label. If empty, an image's folder is its label.",
     ),
+    "skip_broken": SharedFlag(
+        flag_groups.DATA,
+        flags.DEFINE_boolean,
+        False,
+        "Go on without image files that cannot be used (broken, truncated, "
+        "empty, missing, of a class that training lacks). A run folder lists "
+        "them in skipped.csv.",
+    ),
+    "test_share": SharedFlag(
+        flag_groups.DATA,
+        flags.DEFINE_float,
+        0.2,
+        "With --dataset_name=folder and no test part: the share of the images "
+        "that is held out for testing, chosen by their contents.",
+        _at_least(0.0, 0.99),
+    ),
+    "min_class_images": SharedFlag(
+        flag_groups.DATA,
+        flags.DEFINE_integer,
+        1,
+        "With --dataset_name=folder: the fewest training images that a class "
+        "may have.",
+        _at_least(0),
+    ),
     "image_size": SharedFlag(
         flag_groups.DATA,
         flags.DEFINE_integer,

@@ -46,6 +46,9 @@ def define(
     shared_flags.define(
         "data_dir",
         "labels_csv",
+        "skip_broken",
+        "test_share",
+        "min_class_images",
         "image_size",
         "train_split",
         "test_split",

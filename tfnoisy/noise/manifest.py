@@ -13,17 +13,20 @@ import hashlib
 import numpy as np
 
 from tfnoisy import errors, output_file
-from tfnoisy.noise import manifest_file, models, open_set, report
+from tfnoisy.noise import (
+    joining,
+    manifest_file,
+    models,
+    open_set,
+    report,
+    soundness,
+)
 from tfnoisy.noise import spec as noise_spec
-
-_ARRAYS = ("ids", "given_labels", "clean_labels", "source_ids")
-_TEXTS = ("spec", "dataset_name", "labels_sha256", "source_sha256")
-_NUMBERS = ("seed", "num_classes")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class NoiseManifest:
-    """The labels of a data set after noise, sorted by id.
+    """The labels of a data set after noise and corrections, sorted by id.
 
     Attributes:
         ids: int64 [N], ascending.
@@ -38,6 +41,13 @@ class NoiseManifest:
             other data set that stands in for the example's, -1 where the image
             is its own; else None.
         source_sha256: `labels_sha256()` of that other data set, or "".
+        keys: N texts, see `ImageDataset.keys`; None where the ids are that.
+        digests: uint8 [N, 32], see `ImageDataset.digests`, or None.
+        class_names: C texts; None in manifests from before they were kept.
+        uncorrected_labels: int64 [N], the given labels before people's
+            corrections; None where there were none.
+        corrections: which corrections these are, see
+            `corrections.Corrections.describe`, or "".
     """
 
     ids: np.ndarray
@@ -50,6 +60,11 @@ class NoiseManifest:
     dataset_name: str
     source_ids: np.ndarray | None = None
     source_sha256: str = ""
+    keys: tuple[str, ...] | None = None
+    digests: np.ndarray | None = None
+    class_names: tuple[str, ...] | None = None
+    uncorrected_labels: np.ndarray | None = None
+    corrections: str = ""
 
     @property
     def source_name(self):
@@ -87,15 +102,7 @@ class NoiseManifest:
 
     def to_bytes(self):
         """Returns the file's bytes, equal for equal contents."""
-        columns = {}
-        for field in _TEXTS:
-            columns[field] = np.array(getattr(self, field))
-        for field in _NUMBERS:
-            columns[field] = np.array(getattr(self, field), "<i8")
-        for field in _ARRAYS:
-            if getattr(self, field) is not None:
-                columns[field] = getattr(self, field).astype("<i4")
-        return manifest_file.to_bytes(columns)
+        return manifest_file.to_bytes(manifest_file.columns_of(self))
 
     def sha256(self):
         """Returns the hex sha256 of the file that `save` writes."""
@@ -118,13 +125,8 @@ class NoiseManifest:
         """
         columns = manifest_file.read(path)
         try:
-            fields = {field: str(columns[field]) for field in _TEXTS}
-            fields |= {field: int(columns[field]) for field in _NUMBERS}
-            for field in _ARRAYS:
-                if field in columns:
-                    fields[field] = columns[field].astype(np.int64)
-            manifest = cls(**({"clean_labels": None} | fields))
-            sound = manifest._is_sound()
+            manifest = cls(**manifest_file.fields_of(columns))
+            sound = soundness.is_sound(manifest)
         except (KeyError, TypeError, ValueError, errors.UserError):
             sound = False
         if not sound:
@@ -133,37 +135,35 @@ class NoiseManifest:
             )
         return manifest
 
-    def _is_sound(self):
-        # A plugin's kind need not be registered where its manifest is read.
-        kind = noise_spec.kind_of(self.spec)
-        clean, source_ids = self.clean_labels, self.source_ids
-        return (
-            noise_spec.is_spec(self.spec)
-            and self.ids.ndim == 1
-            and self.ids.size > 0
-            and np.all(np.diff(self.ids) > 0)
-            and self._is_label_column(self.given_labels, lowest=0)
-            and (
-                kind == "none"
-                if clean is None
-                else self._is_label_column(clean, lowest=-1)
-            )
-            and (
-                kind != "openset"
-                if source_ids is None
-                else kind == "openset" and source_ids.shape == self.ids.shape
-            )
-        )
+    @property
+    def labels_before(self):
+        """int64 [N], the labels that the noise was added to."""
+        if noise_spec.parse(self.spec).kind not in ("none", "openset"):
+            return self.clean_labels
+        if self.uncorrected_labels is not None:
+            return self.uncorrected_labels
+        return self.given_labels
 
-    def _is_label_column(self, column, lowest):
-        return (
-            column.shape == self.ids.shape
-            and column.min() >= lowest
-            and column.max() < self.num_classes
-        )
+    def take(self, rows, ids=None):
+        """Returns the manifest of some examples.
+
+        Args:
+            rows: int [M], of this manifest.
+            ids: int64 [M], new ids for them; their own if None.
+        """
+        ids = self.ids[rows] if ids is None else ids
+        order = np.argsort(ids)
+        picked = {
+            field: getattr(self, field)[rows][order]
+            for field in (*manifest_file.ARRAYS, "digests")
+            if getattr(self, field) is not None
+        }
+        if self.keys is not None:
+            picked["keys"] = tuple(self.keys[row] for row in rows[order])
+        return dataclasses.replace(self, **(picked | {"ids": ids[order]}))
 
     def part(self, dataset):
-        """Returns the manifest of these examples alone.
+        """Returns the manifest of these examples alone, by their ids.
 
         Args:
             dataset: the ImageDataset before the noise, all or some of the
@@ -172,17 +172,11 @@ class NoiseManifest:
         Raises:
             UserError: if the manifest was made for other data.
         """
-        if len(dataset) == len(self.ids):
+        if np.array_equal(dataset.ids, self.ids) and dataset.keys == self.keys:
             return self
-        rows = np.sort(self._rows(dataset))
-        columns = {
-            field: getattr(self, field)[rows]
-            for field in _ARRAYS
-            if getattr(self, field) is not None
-        }
-        return dataclasses.replace(
-            self, labels_sha256=dataset.labels_sha256(), **columns
-        )
+        rows = joining.rows_of(self, dataset)
+        part = self.take(rows, dataset.ids)
+        return dataclasses.replace(part, labels_sha256=dataset.labels_sha256())
 
     def apply(self, dataset, load_source=None):
         """Returns the data set with this manifest's labels (and images).
@@ -199,7 +193,18 @@ class NoiseManifest:
             UserError: if the manifest was made for other data.
             ValueError: for open-set noise without `load_source`.
         """
-        rows = self._rows(dataset)
+        return self.labelled(
+            dataset, joining.rows_of(self, dataset), load_source
+        )
+
+    def labelled(self, dataset, rows, load_source=None):
+        """Returns the data set with the labels (and images) of these rows.
+
+        Args:
+            dataset: the ImageDataset before the noise, N examples.
+            rows: int [N], of this manifest.
+            load_source: as for `apply`.
+        """
         changes = {"given_labels": self.given_labels[rows]}
         if self.clean_labels is not None:
             changes["clean_labels"] = self.clean_labels[rows]
@@ -214,35 +219,6 @@ class NoiseManifest:
                 dataset.images, source, self.source_ids[rows]
             )
         return dataclasses.replace(dataset, **changes)
-
-    def _rows(self, dataset):
-        """Returns int64 [len(dataset)], the manifest's row of each example."""
-        title = f"the noise manifest ({self.spec} on {self.dataset_name})"
-        if dataset.num_classes != self.num_classes:
-            raise errors.UserError(
-                f"{title} has {self.num_classes} classes, "
-                f"{dataset.name} {dataset.num_classes}; inject anew"
-            )
-        rows = np.searchsorted(self.ids, dataset.ids)
-        rows = np.minimum(rows, len(self.ids) - 1)
-        missing = dataset.ids[self.ids[rows] != dataset.ids]
-        if missing.size:
-            raise errors.UserError(
-                f"{title} lacks {missing.size} of the {len(dataset)} ids of "
-                f"{dataset.name}, e.g. {missing[0]}; inject anew"
-            )
-        # The labels that the noise was added to, as the manifest knows them.
-        kept = noise_spec.kind_of(self.spec) in ("none", "openset")
-        before = (self.given_labels if kept else self.clean_labels)[rows]
-        differing = dataset.ids[before != dataset.given_labels]
-        if differing.size:
-            raise errors.UserError(
-                f"{title} was made for other labels: "
-                f"{differing.size} of {len(dataset)} differ, e.g. id "
-                f"{differing[0]} (labels' sha256 {self.labels_sha256[:8]} "
-                f"there, {dataset.labels_sha256()[:8]} here); inject anew"
-            )
-        return rows
 
 
 def inject(dataset, spec_text, seed, load_source=None):
@@ -293,8 +269,20 @@ def inject(dataset, spec_text, seed, load_source=None):
         num_classes=dataset.num_classes,
         labels_sha256=dataset.labels_sha256(),
         dataset_name=dataset.name,
+        class_names=tuple(dataset.class_names),
+        **_names(dataset, order),
         **extra,
     )
+
+
+def _names(dataset, order):
+    """Returns the keys and digests of a data set, {field: value}."""
+    names = {}
+    if dataset.keys is not None:
+        names["keys"] = tuple(dataset.keys[row] for row in order)
+    if dataset.digests is not None:
+        names["digests"] = dataset.digests[order]
+    return names
 
 
 def _load(load_source, name):

@@ -11,6 +11,7 @@ from tfnoisy.datasets import load as dataset_load
 from tfnoisy.datasets import pipeline
 from tfnoisy.datasets import probe as probe_lib
 from tfnoisy.datasets.images import streamed
+from tfnoisy.noise import joining
 from tfnoisy.noise import manifest as noise_manifest
 from tfnoisy.runs import flag_values
 
@@ -25,6 +26,9 @@ class DataOptions:
         labels_csv: likewise.
         image_size: likewise, 0 for the images' own.
         cache_mib: likewise.
+        test_share: likewise.
+        min_class_images: likewise.
+        skip_broken: likewise.
         train_split: the training examples, in TFDS's slicing syntax.
         test_split: the clean test examples.
         noise: what is done to the training labels, see `noise.spec`.
@@ -47,6 +51,9 @@ class DataOptions:
     labels_csv: str = ""
     image_size: int = 0
     cache_mib: int = streamed.CACHE_MIB
+    test_share: float = 0.2
+    min_class_images: int = 1
+    skip_broken: bool = False
     train_split: str = "train"
     test_split: str = "test"
     noise: str = "none"
@@ -137,7 +144,8 @@ def load(options):
             f"for --train_split={options.train_split}; make it for the whole "
             "and pass its --noise_manifest"
         )
-    train = load_split(options, options.train_split)
+    loaded = load_splits(options, [options.train_split, options.test_split])
+    train = loaded[options.train_split]
     probe, rest = _probe(options, train)
     if options.noise_manifest:
         manifest = noise_manifest.NoiseManifest.load(options.noise_manifest)
@@ -153,7 +161,7 @@ def load(options):
     manifest = manifest.part(rest)
     train = manifest.apply(rest, load_source)
     held_out, train = split_off(train, options.holdout, options.seed)
-    test = load_split(options, options.test_split)
+    test = loaded[options.test_split]
     if test.images.shape[1:] != train.images.shape[1:]:
         raise errors.UserError(
             f"training images are {train.images.shape[1:]}, test images "
@@ -222,14 +230,57 @@ def load_split(options, split):
         options: a `DataOptions`.
         split: in TFDS's slicing syntax.
     """
-    return dataset_load.load(
+    return load_splits(options, [split])[split]
+
+
+def load_splits(options, splits):
+    """Returns splits as the files have them, {split: `ImageDataset`}.
+
+    Args:
+        options: a `DataOptions`.
+        splits: texts in TFDS's slicing syntax.
+    """
+    return dataset_load.load_splits(
         options.dataset_name,
-        split,
+        splits,
         data_dir=options.data_dir,
         labels_csv=options.labels_csv,
         image_size=options.image_size or None,
         cache_mib=options.cache_mib,
+        test_share=options.test_share,
+        min_class_images=options.min_class_images,
+        skip_broken=options.skip_broken,
     )
+
+
+def load_recorded(options, path):
+    """Returns the training examples of a run, wherever their files are now.
+
+    Args:
+        options: the run's `DataOptions`.
+        path: of its noise manifest.
+
+    Returns:
+        The `ImageDataset` of those that are still there, with the labels and
+        ids that they had in the run; and lines on what became of the others.
+
+    Raises:
+        UserError: if the data are no longer those of the run.
+    """
+    manifest = noise_manifest.NoiseManifest.load(path)
+    data = load_split(options, options.train_split)
+    if manifest.keys is None or data.keys is None:
+        return load(options).train, ()
+    if len(data) != len(manifest.ids):
+        # A slice of a folder that has changed is another slice.
+        data = load_split(options, options.train_split.partition("[")[0])
+    train, notes = joining.follow(manifest, data)
+    count = round(options.holdout * len(manifest.ids))
+    draws = randomness.uniform_by_id(
+        options.seed, "holdout", int(manifest.ids.max()) + 1, 1
+    ).numpy()[manifest.ids, 0]
+    held_out = manifest.ids[np.argsort(draws, kind="stable")[:count]]
+    return train.take(~np.isin(train.ids, held_out)), notes
 
 
 def split_off(dataset, share, seed):

@@ -1,6 +1,7 @@
 """Judging the checkpoints of a run folder, while it trains or afterwards."""
 
 import pathlib
+import sys
 import time
 
 import tensorflow as tf
@@ -75,7 +76,11 @@ class RunEvaluator:
         )
         labels = None
         if split_name == "train":
-            self.dataset = run_data.load(options).train
+            self.dataset, notes = run_data.load_recorded(
+                options, self.folder.manifest
+            )
+            for note in notes:
+                print(note, file=sys.stderr)
         else:
             self.dataset = run_data.load_split(options, split_name)
             labels = self.dataset.clean_labels

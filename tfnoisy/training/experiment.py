@@ -185,7 +185,7 @@ def _train(experiment, cluster, folder):
             loop.restore()
         with replicas.failing_together(strategy):
             if cluster.is_chief:
-                opening.begin(experiment, folder, method, data.manifest)
+                opening.begin(experiment, folder, method, data)
         with replicas.failing_together(strategy):
             if not cluster.is_chief:
                 folder.wait_for(folder.flags)

@@ -2,7 +2,10 @@
 
 import sys
 
-from tfnoisy import errors
+from tfnoisy import errors, output_file
+from tfnoisy.datasets import csv_cells
+from tfnoisy.datasets.sources import survey
+from tfnoisy.noise import joining
 from tfnoisy.noise import manifest as noise_manifest
 from tfnoisy.runs import resumption
 
@@ -55,11 +58,13 @@ def check_resumable(folder, manifest, num_replicas):
     if not folder.manifest.exists():
         return
     before = noise_manifest.NoiseManifest.load(folder.manifest)
-    if before.sha256() != manifest.sha256():
+    difference = joining.difference(before, manifest)
+    if difference:
         raise errors.UserError(
             f"{folder.path} was trained on other labels (its "
-            "noise_manifest.npz differs): the data have changed since; "
-            "choose another --train_log_dir, or --overwrite"
+            f"noise_manifest.npz differs: {difference}): the data have changed "
+            "since; restore them, choose another --train_log_dir, or "
+            "--overwrite"
         )
     if folder.replicas() != num_replicas:
         raise errors.UserError(
@@ -69,14 +74,14 @@ def check_resumable(folder, manifest, num_replicas):
         )
 
 
-def begin(experiment, folder, method, manifest):
+def begin(experiment, folder, method, data):
     """Makes the first write: the lock, the flag file, and the manifest.
 
     Args:
         experiment: an `experiment.Experiment`.
         folder: its `runs.folder.RunFolder`; nothing in it has changed yet.
         method: the compiled `methods.base.Method`.
-        manifest: the `NoiseManifest` of the data.
+        data: the `runs.data.Data`.
 
     Raises:
         UserError: if the folder cannot be written, or another process has
@@ -105,6 +110,15 @@ def begin(experiment, folder, method, manifest):
         method.distribute_strategy.num_replicas_in_sync,
     )
     folder.remove_results()
+    manifest = data.manifest
     if not folder.manifest.exists():
         manifest.save(folder.manifest)
     print(manifest.describe(), file=sys.stderr)
+    for note in dict.fromkeys((*data.train.notes, *data.test.notes)):
+        print(note, file=sys.stderr)
+    skipped = dict.fromkeys((*data.train.skipped, *data.test.skipped))
+    if skipped:
+        columns = survey.skipped_columns(list(skipped))
+        output_file.write(
+            folder.path / "skipped.csv", csv_cells.to_csv(columns)
+        )
