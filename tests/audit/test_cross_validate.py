@@ -26,7 +26,7 @@ def predict(data, folder, **kwargs):
     )
 
 
-def test_folds_are_even_and_by_lot():
+def test_folds_are_even_and_random():
     data = digits()
     fold = cross_validate.folds_of(data, 4, seed=1)
     assert np.bincount(fold).tolist() == [75] * 4

@@ -65,7 +65,7 @@ def connect(address):
 def test_it_ends_whatever_clients_do_and_answers_what_it_began(
     template, tmp_path
 ):
-    """A new version comes, too, and one that is none."""
+    """A new version comes, too, and one that is no SavedModel."""
     shutil.copytree(template, tmp_path / "digits/1")
     (tmp_path / "digits/2").mkdir()
     (tmp_path / "digits/2/saved_model.pb").write_text("no graph")

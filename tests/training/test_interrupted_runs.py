@@ -30,7 +30,7 @@ def killed_after(calls, run):
     """Runs a function and raises `Killed` after so many calls of our code.
 
     Returns:
-        The calls that were made, if it came to its end before.
+        How many calls were made, if the function ended before that.
     """
     made = 0
 

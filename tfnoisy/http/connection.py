@@ -118,7 +118,7 @@ class Connection(channel.HTTPChannel):
     def _end_after_answers(self):
         with self.requests_lock:
             if self.requests:
-                # Whoever answers it looks here, and closes.
+                # The thread that answers it reads this, and closes.
                 self.requests[-1].headers["CONNECTION"] = "close"
 
     def _check_progress(self, request, now, stopping):

@@ -80,8 +80,8 @@ BAD = {
     "a batch of 17": pixels(17),
 }
 BAD["no type"].dtype = 0
-BAD["a type that is none"] = tensor(DT.uint8, IMAGE)
-BAD["a type that is none"].dtype = 9999
+BAD["an unknown type"] = tensor(DT.uint8, IMAGE)
+BAD["an unknown type"].dtype = 9999
 BAD["an unknown shape"] = tensor(DT.uint8, [], int_val=[0])
 BAD["an unknown shape"].tensor_shape.unknown_rank = True
 

@@ -1,7 +1,7 @@
 """Answers as lines of text: a table, JSON lines or CSV.
 
-Whoever asks makes nothing of an image without an answer in the table, a line
-with `error` in the others.
+An image without an answer is left out of the table; in the other formats it
+is a line with `error`.
 """
 
 import csv
