@@ -258,13 +258,13 @@ def main(_):
         table_name="labels.csv",
         max_images=FLAGS.max_images,
     )
+    for note in found.notes:
+        print(note)
     print(
         f"{found.is_label_issue.sum()} of {len(found)} labels look wrong "
         f"(estimated noise rate {found.noise_rate:.3f}); see "
         f"{output / 'report.html'} and labels.csv beside it"
     )
-    for note in found.notes:
-        print(note)
     measured = detection.measure(found)
     if measured:
         print(
