@@ -117,14 +117,14 @@ class LabelErrors:
 
 
 def find_label_errors(
-    labels,
-    features,
+    labels: np.ndarray,
+    features: np.ndarray,
     *,
-    num_classes=None,
-    groups=None,
-    log_pred_probs=None,
-    measured=None,
-):
+    num_classes: int | None = None,
+    groups: np.ndarray | None = None,
+    log_pred_probs: np.ndarray | None = None,
+    measured: geometry.Geometry | None = None,
+) -> LabelErrors:
     """Finds the labels that are probably wrong.
 
     Args:

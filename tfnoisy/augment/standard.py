@@ -96,7 +96,9 @@ def names():
     return tuple(views.WEAK_VIEWS.names())
 
 
-def get(name, image_shape, mirror=True):
+def get(
+    name: str, image_shape: tuple[int, ...], mirror: bool = True
+) -> "Augmentation":
     """Returns an augmentation by name.
 
     Sizes are in pixels of 32 and scale with the height.

@@ -54,7 +54,12 @@ _CUTOUT_RGBA = (125, 122, 113, 0)
 _CUTOUT_LA = (122, 0)
 
 
-def get(name, image_shape, mirror=True, jit=True):
+def get(
+    name: str,
+    image_shape: tuple[int, ...],
+    mirror: bool = True,
+    jit: bool = True,
+) -> standard.Augmentation:
     """Returns a strong augmentation by name.
 
     Args:

@@ -2,6 +2,7 @@
 
 import inspect
 import pathlib
+from typing import Any
 
 from tfnoisy import errors
 from tfnoisy.catalogue import datasets
@@ -21,7 +22,7 @@ _NEVER_REFUSED = (
 )
 
 
-def load(name, split, **options):
+def load(name: str, split: str, **options: Any) -> dataset_lib.ImageDataset:
     """Loads a split of a data set: into memory, if its images fit there.
 
     Args:

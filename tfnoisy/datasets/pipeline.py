@@ -180,18 +180,18 @@ class TrainingData:
 
 
 def training_batches(
-    dataset,
-    augmentation,
-    batch_size,
-    seed,
-    first_batch=0,
-    input_context=None,
+    dataset: dataset_lib.ImageDataset,
+    augmentation: standard.Augmentation,
+    batch_size: int,
+    seed: int,
+    first_batch: int = 0,
+    input_context: tf.distribute.InputContext | None = None,
     *,
-    strong=None,
-    probe=None,
-    shuffle=True,
-    values=None,
-):
+    strong: standard.Augmentation | None = None,
+    probe: dataset_lib.ImageDataset | None = None,
+    shuffle: bool = True,
+    values: dict[str, np.ndarray] | None = None,
+) -> tf.data.Dataset:
     """Returns an endless stream of shuffled, augmented training batches.
 
     The data set is shuffled anew in every epoch.  Batches are full and cross
@@ -261,8 +261,12 @@ def training_batches(
 
 
 def evaluation_batches(
-    dataset, augmentation, batch_size, labels=None, input_context=None
-):
+    dataset: dataset_lib.ImageDataset,
+    augmentation: standard.Augmentation,
+    batch_size: int,
+    labels: np.ndarray | None = None,
+    input_context: tf.distribute.InputContext | None = None,
+) -> tf.data.Dataset:
     """Returns the data set once, in order, in batches of one size.
 
     Args:

@@ -213,7 +213,7 @@ def _shapes(label_embedding, epoch_embedding, hidden):
     }
 
 
-def load(path):
+def load(path: str | os.PathLike) -> MentorNet:
     """Returns the MentorNet that a path holds.
 
     Args:
@@ -250,7 +250,7 @@ def load(path):
         raise errors.UserError(f"{found}: {error}") from error
 
 
-def default():
+def default() -> MentorNet:
     """Returns our own mentornet_pd; `data/mentornet_pd` says how it was made.
 
     It was trained with the published checkpoint's recipe on `analytic_pd`.
@@ -258,7 +258,7 @@ def default():
     return load(resources.shipped("data/mentornet_pd"))
 
 
-def save(net, path):
+def save(net: MentorNet, path: str | os.PathLike) -> None:
     """Writes a MentorNet that `load` reads, whole or not at all.
 
     Args:

@@ -1,7 +1,8 @@
 """What all methods share: a student, one way to update it, one to judge it."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -18,6 +19,12 @@ from tfnoisy.methods import (
 )
 from tfnoisy.methods import losses as losses_lib
 from tfnoisy.nets import weight_decay as decay
+
+# What a step takes: {images [B, H, W, C], labels [B] or [B, C], ids [B], ...},
+# or a pair (images, labels).
+Batch = Mapping[str, Any] | tuple[Any, Any]
+# What it returns: {name: scalar tensor}.
+Logs = dict[str, tf.Tensor]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,8 +44,8 @@ class Stage:
 
     first_step: int
     last_step: int
-    batches: Callable
-    train_step: Callable
+    batches: Callable[..., tf.data.Dataset]
+    train_step: Callable[[Batch], Logs]
     evaluate: bool = False
     ends_epoch: bool = True
 
@@ -164,7 +171,7 @@ class Method(
         with self.distribute_strategy.scope():
             self.mean_weights.keep_ids(num_ids)
 
-    def stage(self, step, data, num_steps):
+    def stage(self, step: int, data: Any, num_steps: int) -> Stage | None:
         """Returns the stage that contains this step.
 
         The loop asks for it at the start, after a resume, and whenever the
@@ -190,7 +197,7 @@ class Method(
         """What is kept for `evidence` alone and decides nothing, a list."""
         return [] if self.mean_weights is None else self.mean_weights.variables
 
-    def evidence(self):
+    def evidence(self) -> dict[str, np.ndarray] | None:
         """Returns what the method found out about the labels, or None.
 
         Returns:
@@ -201,7 +208,7 @@ class Method(
         """
         return None
 
-    def method_metrics(self):
+    def method_metrics(self) -> dict[str, Any]:
         """Returns the method's own metrics, for results.json.
 
         Returns:

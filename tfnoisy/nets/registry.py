@@ -7,6 +7,7 @@ named `logits`.
 
 import dataclasses
 import re
+from typing import Any
 
 import keras
 
@@ -24,14 +25,14 @@ def names():
 
 
 def build(
-    name,
-    num_classes,
-    image_shape,
-    seed=0,
-    dtype=None,
-    pretrained=None,
-    sync_batch_norm=False,
-):
+    name: str,
+    num_classes: int,
+    image_shape: tuple[int, ...],
+    seed: int = 0,
+    dtype: str | keras.DTypePolicy | None = None,
+    pretrained: Any = None,
+    sync_batch_norm: bool = False,
+) -> keras.Model:
     """Returns a network with its initial weights.
 
     Args:
@@ -96,7 +97,7 @@ def build(
     return model
 
 
-def features(model):
+def features(model: keras.Model) -> keras.Model:
     """Returns a model of images to what the last layer sees, [N, F].
 
     Of all networks but `inception` these are the pooled maps, in float32.  The
@@ -105,7 +106,7 @@ def features(model):
     return keras.Model(model.input, model.get_layer("logits").input)
 
 
-def parameter_count(model):
+def parameter_count(model: keras.Model) -> int:
     """Returns how many numbers are trained."""
     return sum(v.shape.num_elements() for v in model.trainable_variables)
 

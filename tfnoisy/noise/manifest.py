@@ -9,10 +9,12 @@ A script makes one, or loads one that is given to it, and applies it:
 
 import dataclasses
 import hashlib
+from collections.abc import Callable
 
 import numpy as np
 
 from tfnoisy import errors, output_file
+from tfnoisy.datasets import dataset as dataset_lib
 from tfnoisy.noise import (
     joining,
     manifest_file,
@@ -221,7 +223,12 @@ class NoiseManifest:
         return dataclasses.replace(dataset, **changes)
 
 
-def inject(dataset, spec_text, seed, load_source=None):
+def inject(
+    dataset: dataset_lib.ImageDataset,
+    spec_text: str,
+    seed: int,
+    load_source: Callable | None = None,
+) -> NoiseManifest:
     """Returns the NoiseManifest of a data set, a noise and a seed.
 
     Every draw depends on (seed, example id) alone, save for `dividemix_*`.
@@ -255,7 +262,7 @@ def inject(dataset, spec_text, seed, load_source=None):
         source = _load(load_source, name)
         uniforms = models.uniforms(seed, dataset.ids)
         chosen = open_set.choose(source, spec.rate, uniforms)
-        clean = np.where(chosen >= 0, -1, clean)
+        clean = np.where(chosen >= 0, -1, np.asarray(clean))
         extra["source_ids"] = chosen[order]
         extra["source_sha256"] = source.labels_sha256()
     elif spec.kind != "none":

@@ -12,6 +12,8 @@ import functools
 import math
 import os
 import sys
+from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -32,25 +34,45 @@ class BrokenImages(errors.UserError):
     """Images that could not be read when a batch wanted them."""
 
 
+class ImageSource(Protocol):
+    """Where the pixels of images come from, row by row.
+
+    Attributes:
+        name: what a message calls all of them.
+        fault: what it says of one that cannot be read.
+        image_shape: (H, W, C).
+    """
+
+    name: str
+    fault: str
+    image_shape: tuple[int, int, int]
+
+    def __len__(self) -> int:
+        """Returns the number of images."""
+
+    def reader(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        """Returns a function of rows, int [b], to uint8 [b, H, W, C].
+
+        It is made of TensorFlow's operations.
+        """
+
+    def where(self, row: int) -> str:
+        """Returns what a message calls an image."""
+
+
 class StreamedImages:
     """Looks like an array uint8 [N, H, W, C], but is read piece by piece.
 
     Indexing reads.  `take` does not: it makes a smaller one of the same
     source.
-
-    A source has `image_shape` (H, W, C), a length, and
-
-        reader()    -> f; f(int [b]) -> uint8 [b, H, W, C], of TensorFlow's
-                    operations
-        where(row)  -> what a message calls an image
-        name        what it calls all of them
-        fault       what it says of one that cannot be read
     """
 
     dtype = np.dtype(np.uint8)
     ndim = 4
 
-    def __init__(self, source, rows=None):
+    def __init__(
+        self, source: ImageSource, rows: np.ndarray | None = None
+    ) -> None:
         """Makes the images of some rows of a source; of all if None."""
         self._source = source
         self._rows = np.arange(len(source)) if rows is None else rows

@@ -16,6 +16,7 @@ import dataclasses
 import functools
 import time
 from collections.abc import Callable
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -137,10 +138,37 @@ class Retries:
                 self.sleep(min(wait, max(_LONGEST_WAIT, self.first_wait)))
 
 
+class Transport(Protocol):
+    """A way to a model: gRPC, REST, or its folder on this machine.
+
+    Attributes:
+        place: what a message calls the model's place.
+    """
+
+    place: str
+
+    def signatures(self) -> dict[str, Any]:
+        """Returns {signature name: what is known of it}."""
+
+    def predict(
+        self, signature: str, inputs: dict[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        """Returns {output name: array [B, ...]} of a batch."""
+
+    def close(self) -> None:
+        """Gives up what is open."""
+
+
 class Client:
     """Asks one signature of a model about images."""
 
-    def __init__(self, transport, signature, batch_size=64, retries=None):
+    def __init__(
+        self,
+        transport: Transport,
+        signature: str,
+        batch_size: int = 64,
+        retries: "Retries | None" = None,
+    ) -> None:
         """Looks whether the model is there and has the signature.
 
         Args:
