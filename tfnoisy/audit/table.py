@@ -1,9 +1,7 @@
 """`labels.csv`: a line for each label, in cleanlab's columns."""
 
-import csv
-import io
-
 from tfnoisy import output_file
+from tfnoisy.datasets import csv_cells
 
 
 def write(path, evidence, class_names, paths=None):
@@ -42,11 +40,7 @@ def to_csv(evidence, class_names, paths=None):
         columns["clean_probability"] = _decimals(evidence.clean_probability)
     if evidence.group is not None:
         columns["group"] = evidence.group.tolist()
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(zip(*columns.values(), strict=True))
-    return text.getvalue()
+    return csv_cells.to_csv(columns)
 
 
 def _decimals(values):
