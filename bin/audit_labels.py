@@ -92,7 +92,6 @@ shared_flags.define(
     "data_dir",
     "labels_csv",
     "skip_broken",
-    "test_share",
     "min_class_images",
     "image_size",
     "train_split",
@@ -168,7 +167,7 @@ def load():
     """Returns the training data that the flags name, noise applied."""
     names = run_data.DataOptions.__dataclass_fields__
     values = {name: FLAGS[name].value for name in names if name in FLAGS}
-    return run_data.load(run_data.DataOptions(**values))
+    return run_data.load_training(run_data.DataOptions(**values))
 
 
 def from_run(folder, losses_only):
@@ -203,7 +202,7 @@ def from_run(folder, losses_only):
 
 def from_predictions(method, output):
     """Returns the data set and the evidence of predicted probabilities."""
-    data = load().train
+    data = load()
     if method == "pred_probs":
         found = pred_probs.read(FLAGS.pred_probs, data.ids, data.class_names)
     else:
@@ -246,7 +245,7 @@ def main(_):
     if method in ("run", "losses"):
         data, found = from_run(FLAGS.run_dir, method == "losses")
     elif method == "features":
-        data = load().train
+        data = load()
         found = from_features.judge(data, FLAGS.features)
     else:
         data, found = from_predictions(method, output)

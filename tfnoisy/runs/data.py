@@ -128,38 +128,15 @@ def load(options):
     Raises:
         UserError: for anything that the user can put right.
     """
-
-    def load_source(name):
-        return dataset_load.load(
-            name, "train", image_size=options.image_size or 32
-        )
-
     if not 0.0 <= options.holdout < 1.0:
         raise errors.UserError(
             f"--holdout is a share in [0, 1), not {options.holdout}"
         )
-    if options.noise.startswith("dividemix") and options.train_split != "train":
-        raise errors.UserError(
-            f"--noise={options.noise} is made for the whole training set, not "
-            f"for --train_split={options.train_split}; make it for the whole "
-            "and pass its --noise_manifest"
-        )
+    _check_noise(options)
     loaded = load_splits(options, [options.train_split, options.test_split])
     train = loaded[options.train_split]
     probe, rest = _probe(options, train)
-    if options.noise_manifest:
-        manifest = noise_manifest.NoiseManifest.load(options.noise_manifest)
-        if options.noise not in ("none", manifest.spec):
-            raise errors.UserError(
-                f"--noise={options.noise} contradicts --noise_manifest, which "
-                f"is of {manifest.spec}; give one of the two"
-            )
-    else:
-        manifest = noise_manifest.inject(
-            train, options.noise, options.noise_seed, load_source
-        )
-    manifest = manifest.part(rest)
-    train = manifest.apply(rest, load_source)
+    train, manifest = _with_noise(options, train, rest)
     held_out, train = split_off(train, options.holdout, options.seed)
     test = loaded[options.test_split]
     if test.images.shape[1:] != train.images.shape[1:]:
@@ -176,6 +153,63 @@ def load(options):
     if options.aug_type:
         view = strong_view(options.aug_type, augmentation, shape, train.mirror)
     return Data(train, held_out, test, manifest, augmentation, view, probe)
+
+
+def load_training(options):
+    """Loads the training examples alone, all of them, and applies the noise.
+
+    Args:
+        options: a `DataOptions`.  An own folder without a test part keeps all
+            of its images.
+
+    Returns:
+        An `ImageDataset`.
+
+    Raises:
+        UserError: for anything that the user can put right.
+    """
+    _check_noise(options)
+    options = dataclasses.replace(options, test_share=0.0)
+    train = load_split(options, options.train_split)
+    return _with_noise(options, train, train)[0]
+
+
+def _check_noise(options):
+    if options.noise.startswith("dividemix") and options.train_split != "train":
+        raise errors.UserError(
+            f"--noise={options.noise} is made for the whole training set, not "
+            f"for --train_split={options.train_split}; make it for the whole "
+            "and pass its --noise_manifest"
+        )
+
+
+def _with_noise(options, train, part):
+    """Returns a part of the training examples with its noise, and the manifest.
+
+    Args:
+        options: a `DataOptions`.
+        train: the `ImageDataset` that the noise is made for.
+        part: the examples of it that are wanted.
+    """
+
+    def load_source(name):
+        return dataset_load.load(
+            name, "train", image_size=options.image_size or 32
+        )
+
+    if options.noise_manifest:
+        manifest = noise_manifest.NoiseManifest.load(options.noise_manifest)
+        if options.noise not in ("none", manifest.spec):
+            raise errors.UserError(
+                f"--noise={options.noise} contradicts --noise_manifest, which "
+                f"is of {manifest.spec}; give one of the two"
+            )
+    else:
+        manifest = noise_manifest.inject(
+            train, options.noise, options.noise_seed, load_source
+        )
+    manifest = manifest.part(part)
+    return manifest.apply(part, load_source), manifest
 
 
 def strong_view(name, augmentation, image_shape, mirror):
