@@ -24,6 +24,7 @@ from tfnoisy.cli import command_line, flag_groups, shared_flags
 with epy.lazy_imports():
     from tfnoisy.benchmarks import bookkeeping as bookkeeping_suite
     from tfnoisy.benchmarks import input as input_suite
+    from tfnoisy.benchmarks import label_audit as audit_suite
     from tfnoisy.benchmarks import scaling as scaling_suite
     from tfnoisy.benchmarks import serving as benchmark_serving
     from tfnoisy.benchmarks import start as start_suite
@@ -42,12 +43,14 @@ with flag_groups.group("What to measure"):
             "scaling",
             "serving",
             "start",
+            "audit",
         ],
         "step: a training step of a method beside the passes it cannot avoid. "
         "input: augmented views. streaming: reading images from disk. "
         "bookkeeping: what is remembered of the examples. scaling: a step on "
         "several replicas. serving: an exported model. start: from the command "
-        "to --help, and to the first training step.",
+        "to --help, and to the first training step. audit: wrong labels found "
+        "by features, on CIFAR-10N.",
     )
     flags.DEFINE_integer(
         "repeats",
@@ -131,6 +134,9 @@ def main(_):
             FLAGS.repeats or 100,
         ):
             print(json.dumps({"suite": "serving", **result}), flush=True)
+    elif FLAGS.suite == "audit":
+        for result in audit_suite.label_audit_suite():
+            print(json.dumps({"suite": "audit", **result}), flush=True)
     elif FLAGS.suite == "bookkeeping":
         for result in bookkeeping_suite.bookkeeping_suite(
             FLAGS.num_examples or bookkeeping_suite.NUM_EXAMPLES
