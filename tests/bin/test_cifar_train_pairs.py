@@ -206,7 +206,7 @@ def test_an_audit_by_cross_validation(tmp_path, run_script):
 @pytest.mark.parametrize(
     "flags, words",
     [
-        ([], "name what to judge by"),
+        ([], "--dataset_name says which data to audit"),
         (["--run_dir=a", "--pred_probs=b.npy"], "exclude each other"),
         (["--method=losses"], "needs --run_dir"),
         (["--method=crossval"], "--dataset_name"),
