@@ -257,7 +257,7 @@ def main(_):
         table_name="labels.csv",
         max_images=FLAGS.max_images,
     )
-    for note in found.notes:
+    for note in dict.fromkeys((*data.notes, *found.notes)):
         print(note)
     print(
         f"{found.is_label_issue.sum()} of {len(found)} labels look wrong "
