@@ -44,7 +44,7 @@ with epy.lazy_imports():
     from tfnoisy.augment import standard
     from tfnoisy.runs import data as run_data
     from tfnoisy.runs import evidence as run_evidence
-    from tfnoisy.training import evaluate_run
+    from tfnoisy.training import evaluate_run, loss_features
 
 _JUDGE = "What to judge by"
 _CROSSVAL = "Training by cross-validation (--method=crossval)"
@@ -187,7 +187,7 @@ def from_run(folder, losses_only):
     file = judged.folder.evidence
     if losses_only or not file.exists():
         return data, label_quality.LabelQuality.from_losses(
-            losses=evaluate_run.cross_entropies(logits, data.given_labels),
+            losses=loss_features.cross_entropies(logits, data.given_labels),
             **common_arguments,
         )
     evidence = run_evidence.read(file, judged.recorded)

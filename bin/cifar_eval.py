@@ -22,7 +22,7 @@ from etils import epy
 from tfnoisy.cli import command_line, flag_groups, plugin_flag, shared_flags
 
 with epy.lazy_imports():
-    from tfnoisy.training import distribution, evaluate_run
+    from tfnoisy.training import distribution, evaluate_run, loss_features
 
 _OF_THE_RUN_GROUP = "Taken from the run folder unless they are given"
 
@@ -106,7 +106,7 @@ def main(_):
         if FLAGS.eval_dir:
             evaluate_run.summarise(FLAGS.eval_dir, FLAGS.split_name, row)
         if FLAGS.output_csv_file:
-            evaluator.write_features(FLAGS.output_csv_file)
+            loss_features.write(evaluator, FLAGS.output_csv_file)
 
 
 def run():

@@ -117,7 +117,7 @@ def test_calls_end_where_something_is_due(tmp_path):
     )
     lengths, step = [], 0
     while step < 12:
-        lengths.append(training._steps_until_due(step, step - step % 4 + 4))
+        lengths.append(training.timetable.next_call(step, step - step % 4 + 4))
         step += lengths[-1]
     # To 4, the end of a stage, 5, 8, 10 and 12.
     assert lengths == [4, 1, 3, 2, 2]

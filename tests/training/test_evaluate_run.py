@@ -8,7 +8,12 @@ from tfnoisy import errors
 from tfnoisy.catalogue import networks
 from tfnoisy.methods import baseline
 from tfnoisy.nets import small_cnn
-from tfnoisy.training import evaluate_run, experiment, optimizer
+from tfnoisy.training import (
+    evaluate_run,
+    experiment,
+    loss_features,
+    optimizer,
+)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +84,7 @@ def test_the_training_split_is_the_runs_own(finished, tmp_path):
     assert row["accuracy"] == pytest.approx(
         results["train"]["given_label_accuracy"]
     )
-    evaluator.write_features(tmp_path / "features.csv")
+    loss_features.write(evaluator, tmp_path / "features.csv")
     lines = (tmp_path / "features.csv").read_text().splitlines()
     assert len(lines) == results["train_examples"] == 270
     example, percentage, given, clean, loss = lines[0].split(" ")
@@ -158,5 +163,50 @@ def test_a_run_without_checkpoints(finished, tmp_path):
     evaluator = evaluate_run.RunEvaluator(tmp_path)
     with pytest.raises(errors.UserError, match="no checkpoint yet"):
         evaluator.once()
-    assert evaluator.num_steps() == 8
+    assert loss_features.num_steps(evaluator) == 8
     assert json.loads((finished[0] / "results.json").read_text())["steps"] == 8
+
+
+@pytest.fixture
+def damaged(finished, tmp_path):
+    """A copy of the run, with checkpoints of 4 and 8, its newest cut short."""
+    run = tmp_path / "run"
+    shutil.copytree(finished[0], run)
+    [data] = (run / "checkpoints").glob("ckpt-8.data*")
+    data.write_bytes(data.read_bytes()[:100])
+    return run
+
+
+def test_a_damaged_checkpoint_is_one_line(damaged):
+    evaluator = evaluate_run.RunEvaluator(damaged)
+    for use in (
+        evaluator.once,
+        evaluator.logits,
+        lambda: list(evaluator.follow(0)),
+    ):
+        with pytest.raises(errors.UserError, match="ckpt-8 is damaged") as e:
+            use()
+        assert "\n" not in str(e.value)
+        # Which has it made again, and does, see test_opening.
+        assert "training command with --restore_step=4" in str(e.value)
+    [row] = evaluator.once(step=4)
+    assert row["step"] == 4
+    (damaged / "results.json").unlink()
+    with pytest.raises(errors.UserError, match="let the training command make"):
+        evaluator.once()
+
+
+def test_a_lost_list_of_checkpoints_costs_nothing(damaged, finished):
+    shutil.copytree(finished[0], damaged, dirs_exist_ok=True)
+    (damaged / "checkpoints/checkpoint").write_bytes(b"\xff\xfe{{{")
+    [row] = evaluate_run.RunEvaluator(damaged).once()
+    assert row["step"] == 8
+
+
+def test_a_checkpoint_that_is_replaced_while_it_is_read(damaged, monkeypatch):
+    evaluator = evaluate_run.RunEvaluator(damaged)
+    folder = damaged / "checkpoints"
+    paths = iter([str(folder / "ckpt-8"), *3 * [str(folder / "ckpt-4")]])
+    monkeypatch.setattr(evaluator, "latest", lambda best=False: next(paths))
+    (damaged / "results.json").unlink()
+    assert next(evaluator.follow(0))["step"] == 4

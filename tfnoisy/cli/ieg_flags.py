@@ -224,7 +224,7 @@ def decay_steps(budget):
     """Returns --decay_steps, or --decay_epochs in steps, a list of integers.
 
     Args:
-        budget: an `experiment.Budget`.
+        budget: a `budget.Budget`.
 
     Raises:
         UserError: for anything else than a list of integers.

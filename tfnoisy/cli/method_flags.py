@@ -16,7 +16,7 @@ with epy.lazy_imports():
 
 FLAGS = flags.FLAGS
 
-# Arguments that a run settles, see `experiment.Budget`.
+# Arguments that a run settles, see `budget.Budget`.
 _OF_THE_RUN = ("num_steps", "num_examples", "num_ids")
 
 _DEFINE = {
@@ -75,7 +75,7 @@ def given_budget(budget: object) -> dict[str, int]:
     """Returns {argument: value} of what a run settles.
 
     Args:
-        budget: an `experiment.Budget`.
+        budget: a `budget.Budget`.
     """
     return {name: getattr(budget, name) for name in _OF_THE_RUN}
 

@@ -57,7 +57,7 @@ def schedule(budget, function):
     """Returns the schedule of the original trainers, unless --lr_drops.
 
     Args:
-        budget: an `experiment.Budget`.
+        budget: a `budget.Budget`.
         function: `schedules.exponential` or one like it.
     """
     return trainer_flags.schedule(

@@ -46,7 +46,7 @@ def arguments(build, budget, num_epochs):
 
     Args:
         build: k -> the k-th network.
-        budget: an `experiment.Budget`.
+        budget: a `budget.Budget`.
         num_epochs: the epochs of the whole training.
     """
     drops = [FLAGS.lr_drop_epoch]

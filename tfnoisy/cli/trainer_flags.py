@@ -218,7 +218,7 @@ def schedule(budget, otherwise):
     """Returns the learning-rate schedule that the flags ask for.
 
     Args:
-        budget: an `experiment.Budget`.
+        budget: a `budget.Budget`.
         otherwise: makes the schedule without --lr_drops.
     """
     if not FLAGS.lr_drops:

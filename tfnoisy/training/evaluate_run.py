@@ -8,7 +8,6 @@ import tensorflow as tf
 
 from tfnoisy import errors, plugins
 from tfnoisy.augment import standard
-from tfnoisy.mentor import weighting
 from tfnoisy.methods import base
 from tfnoisy.nets import pair, registry
 from tfnoisy.runs import checkpoint_files, flag_values
@@ -244,55 +243,6 @@ class RunEvaluator:
             if finished or self.latest(best) == checkpoint:
                 raise
             return None
-
-    def write_features(self, path):
-        """Writes the CSV from which a data-driven MentorNet is trained.
-
-        One line per example, one cell: id, percentage of the training, given
-        label, clean label and loss (6 decimals), space separated.
-
-        Args:
-            path: of the CSV file.
-
-        Raises:
-            UserError: if the clean labels are not known.
-        """
-        data = self.dataset
-        if data.clean_labels is None:
-            raise errors.UserError(
-                f"--output_csv_file: the clean labels of {data.name} are not "
-                "known"
-            )
-        logits = evaluation.predict_logits(self.method, data, self.augmentation)
-        losses = cross_entropies(logits, data.given_labels)
-        # Checkpoints are numbered by their step, the last one by T.
-        percentage = int(
-            weighting.training_percentage(self.method.step, self.num_steps())
-        )
-        rows = zip(data.ids, data.given_labels, data.clean_labels, losses)
-        with pathlib.Path(path).open("w") as file:
-            for example, given, clean, loss in rows:
-                file.write(
-                    f"{example} {percentage} {given} {clean} {loss:.6f}\n"
-                )
-
-    def num_steps(self):
-        """Returns T, from the results of a finished run or from its flags."""
-        results = self.folder.read_results()
-        if results:
-            return results["steps"]
-        epochs = flag_values.get(self.recorded, "num_epochs", 0.0)
-        if epochs:
-            batch_size = flag_values.get(self.recorded, "batch_size", 1)
-            return run_data.steps_of(epochs, len(self.dataset), batch_size)
-        return flag_values.get(self.recorded, "max_number_of_steps", 0)
-
-
-def cross_entropies(logits, labels):
-    """Returns the cross-entropy of each label, float32 [N], in nats."""
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(
-        labels, logits
-    ).numpy()
 
 
 def find_run(checkpoint_dir):

@@ -21,6 +21,7 @@ from tfnoisy.nets import applications, precision, registry
 from tfnoisy.runs import checkpoint_files
 from tfnoisy.runs import data as run_data
 from tfnoisy.runs import folder as run_folder
+from tfnoisy.training import budget as run_budget
 from tfnoisy.training import (
     distribution,
     evaluation,
@@ -103,23 +104,6 @@ class Experiment(run_data.DataOptions):
     on_nonfinite: str = "stop"
 
 
-@dataclasses.dataclass(frozen=True)
-class Budget:
-    """What a method may know of the run it is made for.
-
-    Attributes:
-        num_steps: T.
-        num_examples: N, the training examples.
-        batch_size: B, examples per step over all replicas.
-        num_ids: the largest id of a training example plus one.
-    """
-
-    num_steps: int
-    num_examples: int
-    batch_size: int
-    num_ids: int
-
-
 def run(experiment):
     """Trains a run, resumes it, or reports a finished one.
 
@@ -169,7 +153,7 @@ def _train(experiment, cluster, folder):
             if cluster.is_chief:
                 stack.enter_context(folder.lock)
             data = run_data.load(experiment)
-            budget = _budget(
+            budget = run_budget.of(
                 experiment, data.train, strategy.num_replicas_in_sync
             )
             pretrained = _pretrained(experiment, folder, data.augmentation)
@@ -240,7 +224,7 @@ def _make_loop(experiment, method, data, folder, strategy, budget):
         folder,
         strategy,
         num_steps=budget.num_steps,
-        eval_every=_eval_every(experiment, budget),
+        eval_every=run_budget.eval_every(experiment, budget),
         eval_steps=experiment.eval_steps(budget),
         restore_step=experiment.restore_step,
         evaluators=_evaluators(experiment, method, data, strategy),
@@ -285,37 +269,6 @@ def _pretrained(experiment, folder, augmentation):
     return applications.Pretrained(
         experiment.pretrained, *augmentation.statistics
     )
-
-
-def _budget(experiment, train, replicas):
-    num_examples = len(train)
-    batch_size = experiment.batch_size * replicas
-    if experiment.batch_size < 1 or experiment.batch_size > num_examples:
-        raise errors.UserError(
-            f"--batch_size={experiment.batch_size} must be between 1 and the "
-            f"{num_examples} training examples"
-        )
-    num_steps = experiment.max_number_of_steps
-    if experiment.most_steps:
-        num_steps = experiment.most_steps(num_examples, batch_size)
-    elif experiment.num_epochs:
-        num_steps = run_data.steps_of(
-            experiment.num_epochs, num_examples, batch_size
-        )
-    if num_steps < 1:
-        raise errors.UserError(
-            f"{num_steps} training steps: set --max_number_of_steps or "
-            "--num_epochs to at least 1"
-        )
-    return Budget(num_steps, num_examples, batch_size, train.num_ids)
-
-
-def _eval_every(experiment, budget):
-    """Twenty evaluations a run by default, but no more than one an epoch."""
-    if experiment.eval_every or experiment.most_steps:
-        return experiment.eval_every
-    epoch = -(-budget.num_examples // budget.batch_size)
-    return max(budget.num_steps // 20, epoch)
 
 
 def _evaluators(experiment, method, data, strategy):

@@ -27,6 +27,7 @@ from tfnoisy.training import (
     judging,
     reporting,
     step_logs,
+    timetable,
 )
 from tfnoisy.training import progress as run_progress
 
@@ -97,8 +98,9 @@ class Loop:
         self.folder = folder
         self.strategy = strategy
         self.num_steps = num_steps
-        self.eval_every = eval_every
-        self.eval_steps = frozenset(eval_steps)
+        self.timetable = timetable.Timetable(
+            num_steps, eval_every, eval_steps, steps_per_execution
+        )
         self.restore_step = restore_step
         self.save_interval_secs = save_interval_secs
         self.steps_per_execution = steps_per_execution
@@ -264,11 +266,11 @@ class Loop:
         last_step = min(stage.last_step, self.num_steps)
         shown = time.monotonic()
         while self._step < last_step:
-            number = self._steps_until_due(self._step, last_step)
+            number = self.timetable.next_call(self._step, last_step)
             self._advance(execute, iterator, number)
             ended = stage.evaluate and self._step == last_step
-            self.progress.evaluation_due = bool(
-                self._is_due(self._step) or (ended and not self.eval_every)
+            self.progress.evaluation_due = self.timetable.is_due(
+                self._step, ended
             )
             self._signals.check()
             if self.progress.evaluation_due:
@@ -301,22 +303,6 @@ class Loop:
             logs = execute(iterator, number)
         self._logs.add(self._step + 1, logs)
         self._step += number
-
-    def _is_due(self, step):
-        """Whether an evaluation is planned after this step."""
-        return (
-            (self.eval_every and step % self.eval_every == 0)
-            or step in self.eval_steps
-            or step == self.num_steps
-        )
-
-    def _steps_until_due(self, step, last_step):
-        """Returns how many steps to make after this one in one call."""
-        end = min(step + self.steps_per_execution, last_step)
-        for after in range(step + 1, end):
-            if self._is_due(after):
-                return after - step
-        return end - step
 
     def _evaluate(self):
         """Judges the method, keeps the best, saves, writes the line."""

@@ -46,7 +46,7 @@ def final_metrics(experiment, method, budget, data, progress, memorised):
     Args:
         experiment: an `experiment.Experiment`.
         method: its trained `methods.base.Method`.
-        budget: its `experiment.Budget`.
+        budget: its `budget.Budget`.
         data: its `runs.data.Data`.
         progress: the loop's `progress.Progress`.
         memorised: see `memorisation.measure`.
