@@ -23,6 +23,7 @@ from tfnoisy import choices, errors, output_file
 from tfnoisy.cli import command_line, flag_groups, native_output, shared_flags
 
 with epy.lazy_imports():
+    from tfnoisy.datasets.sources import class_folders
     from tfnoisy.serving.client import answer_formats, client
     from tfnoisy.serving.client import image_files as request_images
 
@@ -262,7 +263,7 @@ def main(_):
     for fault in found.faults:
         complain(fault)
     if found.others:
-        complain(request_images.describe_others(found.others))
+        complain(class_folders.describe_others(found.others))
     all_answered = tally.answered == tally.asked and not found.faults
     return 0 if all_answered and not found.unread_images else 1
 

@@ -5,20 +5,17 @@ import dataclasses
 import functools
 import io
 import mimetypes
-import os
 import pathlib
 
 from PIL import Image
 
 from tfnoisy import errors
 from tfnoisy.datasets.images import headers, pillow_images
+from tfnoisy.datasets.sources import class_folders
 from tfnoisy.serving.client import client
 
 # What a served model reads by itself.
 _SERVED = ("PNG", "JPEG")
-# Images by their first bytes, whatever the file is called: text may begin like
-# BMP or PPM.
-_CERTAIN = {"PNG", "JPEG", "GIF", "WEBP"}
 
 
 @dataclasses.dataclass
@@ -65,9 +62,12 @@ def find(paths):
         path = path.expanduser()
         files = [path]
         if path.is_dir():
-            files = _files_below(path, found)
+            below = class_folders.contents_of(path)
+            found.others += below.others
+            found.faults += below.faults
+            files = [path / name for name in below.images]
             if not files:
-                listed = describe_others(found.others)
+                listed = class_folders.describe_others(found.others)
                 raise errors.UserError(
                     "; ".join(
                         [f"{path} has no images", *found.faults]
@@ -114,65 +114,3 @@ def read(path):
     image = Image.fromarray(pillow_images.pixels(contents))
     image.save(png, "PNG", compress_level=1)
     return png.getvalue()
-
-
-def describe_others(others):
-    """Returns `7 files are not images: 3 .txt, 2 .DS_Store`, or nothing.
-
-    Args:
-        others: a `collections.Counter` by kind.
-    """
-    if not others:
-        return ""
-    total = sum(others.values())
-    kinds = ", ".join(f"{count} {kind}" for kind, count in others.most_common())
-    if total == 1:
-        return f"1 file is not an image and is left out: {kinds}"
-    return f"{total} files are not images and are left out: {kinds}"
-
-
-def _files_below(directory, found):
-    """Returns the images of a folder, sorted by path; notes the rest."""
-    files = []
-
-    def note(error):
-        found.faults.append(f"{error.filename}: {error.strerror}")
-
-    for folder, folders, names in os.walk(directory, onerror=note):
-        # Neither hidden folders nor those that macOS puts into archives.
-        folders[:] = [
-            name
-            for name in folders
-            if not name.startswith(".") and name != "__MACOSX"
-        ]
-        for name in names:
-            path = pathlib.Path(folder, name)
-            if _is_image(path):
-                files.append(path)
-            else:
-                found.others[_kind_of_other(name)] += 1
-    return sorted(files)
-
-
-def _is_image(path):
-    """Whether a file of a folder is meant to be an image."""
-    if path.name.startswith("."):
-        return False
-    if path.suffix.lower() in headers.SUFFIXES:
-        return True
-    try:
-        if not path.is_file():  # A pipe would be waited for.
-            return False
-        with open(path, "rb", buffering=0) as file:
-            return headers.kind_of(file.read(headers.KIND_BYTES)) in _CERTAIN
-    except OSError:
-        return False
-
-
-def _kind_of_other(name):
-    if name.startswith("._"):
-        # macOS keeps there what other file systems have no place for.
-        return "._*"
-    if name.startswith("."):
-        return name
-    return os.path.splitext(name)[1].lower() or "without a suffix"
