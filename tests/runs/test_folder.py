@@ -1,10 +1,10 @@
 import json
 import re
-import resource
 import threading
 
 import pytest
 
+import full_disk
 from tfnoisy import errors
 from tfnoisy.runs import folder as run_folder
 
@@ -154,20 +154,18 @@ def test_a_full_disk_costs_no_file(folder):
     folder.write_results({"steps": 1})
     for step in range(50):
         folder.append_metrics({"step": step})
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (200, before[1]))
-    try:
-        for write in (
-            lambda: folder.write_flags({"x": "y" * 999}, "other.py"),
-            lambda: folder.write_results({"steps": "2" * 999}),
-            lambda: folder.write_metrics([{"step": 0, "x": "y" * 999}]),
-            lambda: folder.append_metrics({"step": 50}),
-            lambda: folder.write_evidence(b"0" * 999),
+    for write in (
+        lambda: folder.write_flags({"x": "y" * 999}, "other.py"),
+        lambda: folder.write_results({"steps": "2" * 999}),
+        lambda: folder.write_metrics([{"step": 0, "x": "y" * 999}]),
+        lambda: folder.append_metrics({"step": 50}),
+        lambda: folder.write_evidence(b"0" * 999),
+    ):
+        with (
+            pytest.raises(errors.StorageError, match="File too large"),
+            full_disk.no_file_beyond(200),
         ):
-            with pytest.raises(errors.StorageError, match="File too large"):
-                write()
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+            write()
     assert folder.read_flags() == FLAGS
     assert folder.read_results() == {"steps": 1}
     assert folder.read_metrics() == [{"step": step} for step in range(50)]

@@ -1,11 +1,11 @@
 """Damaged checkpoints, and disks that take no more."""
 
 import os
-import resource
 import shutil
 
 import pytest
 
+import full_disk
 import tiny_runs
 from tfnoisy import errors
 
@@ -108,29 +108,16 @@ def test_unfinished_ones_are_removed(run, runner):
     assert not left.exists()
 
 
-@pytest.fixture
-def full_disk():
-    """Returns a function that lets no file grow beyond so many bytes.
-
-    Python ignores the signal that would end the process, and the writers of
-    TensorFlow get the same kind of error as from a disk that is full.
-    """
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(
-        resource.RLIMIT_FSIZE, (size, before[1])
-    )
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 @pytest.mark.parametrize("size", [0, 100, 600, 3000])
-def test_a_disk_that_takes_no_more(whole, runner, tmp_path, full_disk, size):
+def test_a_disk_that_takes_no_more(whole, runner, tmp_path, size):
     """Whichever file it is: the run goes on once there is room."""
     runner.loop(tmp_path, num_steps=12).run()
     stopped = runner.loop(tmp_path)
-    full_disk(size)
-    with pytest.raises(errors.StorageError, match="cannot write .*too large"):
+    with (
+        pytest.raises(errors.StorageError, match="cannot write .*too large"),
+        full_disk.no_file_beyond(size),
+    ):
         stopped.run()
-    full_disk(resource.RLIM_INFINITY)
     assert not list((tmp_path / "checkpoints").glob("*_temp"))
     again = runner.loop(tmp_path)
     again.restore()

@@ -4,12 +4,12 @@ import dataclasses
 import json
 import os
 import pathlib
-import resource
 import shutil
 
 import keras
 import pytest
 
+import full_disk
 from tfnoisy import errors
 from tfnoisy.methods import baseline
 from tfnoisy.runs import folder as run_folder
@@ -193,14 +193,11 @@ def test_killed_while_a_run_was_prolonged(run):
 
 @pytest.mark.parametrize("size", [0, 40])
 def test_a_full_disk_when_a_run_begins(run, size):
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    (run / "metrics.jsonl").write_text("")
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        with pytest.raises(errors.StorageError, match="cannot write"):
-            experiment.run(describe(run, **LONGER))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with (
+        pytest.raises(errors.StorageError, match="cannot write"),
+        full_disk.no_file_beyond(size),
+    ):
+        experiment.run(describe(run, **LONGER))
     assert json.loads((run / "results.json").read_text())["steps"] == 6
     results = experiment.run(describe(run, **LONGER))
     assert (results["steps"], results["extended_from"]) == (9, [6])
