@@ -57,7 +57,7 @@ def test_what_is_served(run):
     assert {row["suite"] for row in rows} == {"serving"}
     assert [(row["through"], row["batch_size"]) for row in rows] == [
         (through, size)
-        for through in ("c_loader", "grpc")
+        for through in ("c_loader", "grpc", "rest")
         for size in (1, 8, 64)
     ] + [("keras", 64)]
     assert rows[-1]["loader_overhead"] > -1

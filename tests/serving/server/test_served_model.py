@@ -215,6 +215,8 @@ def test_clients_see_no_change_but_the_number(folder, template, kind):
         threads = [threading.Thread(target=ask) for _ in range(4)]
         for thread in threads:
             thread.start()
+        while 3 not in versions and not failures:
+            done.wait(0.01)
         for number in ("4", "5"):
             # As a slow copy would: the folder first, its files by and by.
             shutil.copytree(template, folder / number)
