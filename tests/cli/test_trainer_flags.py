@@ -81,5 +81,7 @@ def test_every_option_of_the_data_is_a_flag_of_the_audit(script_flags):
     assert options - script_flags["audit_labels.py"] == {
         *OF_IEG,
         "holdout",
+        # It looks at all images of a folder.
+        "test_share",
         "test_split",
     }
