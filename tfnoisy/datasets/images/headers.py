@@ -1,7 +1,7 @@
 """The kind and size of an image file, from its header alone.
 
 A file of 48 kB may promise 20,000 x 20,000 pixels, which take a minute and
-gigabytes to decode.  So whoever decodes a file looks at its header first; no
+gigabytes to decode.  So a file's header is read before its pixels are; no
 TensorFlow is needed for that.  `header_ops` does the same inside a graph.
 """
 
