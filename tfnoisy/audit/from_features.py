@@ -36,13 +36,14 @@ def judge(dataset, features, cache_dir=None):
     """
     found = compute.of(dataset, features, cache_dir=cache_dir)
     measured = geometry.measure(found.values)
-    groups = copies(found.values)
     # Different digits of 8 x 8 grey pixels are as alike as copies of a photo.
     if min(dataset.images.shape[1:3]) >= thumbnails.SIDE and (
         dataset.images.shape[3] == 3
     ):
         pairs = near_duplicates.find(measured, small(dataset.images))
         groups = pairs.groups(len(dataset))
+    else:
+        groups = copies(found.values)
     errors = label_errors.find_label_errors(
         dataset.given_labels,
         found.values,

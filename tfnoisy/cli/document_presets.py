@@ -12,8 +12,9 @@ import pathlib
 import re
 import sys
 
+from tfnoisy.cli import generated_file
+
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
-_FILE = _ROOT / "flags" / "README.md"
 
 # What a reader cannot find in most papers, by the flag's name.
 _HIDDEN = (
@@ -109,18 +110,13 @@ def _row(path):
 
 
 def main(words: list[str]) -> int:
-    """Writes the file, or says whether it is old; returns the exit code."""
-    text = document()
-    if "--check" not in words:
-        _FILE.write_text(text)
-        return 0
-    if _FILE.read_text() != text:
-        print(
-            "flags/README.md is old: python -m tfnoisy.cli.document_presets",
-            file=sys.stderr,
-        )
-        return 1
-    return 0
+    """Writes the file, or says whether it is up to date."""
+    return generated_file.main(
+        _ROOT / "flags" / "README.md",
+        document(),
+        "python -m tfnoisy.cli.document_presets",
+        words,
+    )
 
 
 if __name__ == "__main__":

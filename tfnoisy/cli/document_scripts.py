@@ -16,7 +16,7 @@ import sys
 
 from absl import flags
 
-from tfnoisy.cli import flag_groups, help_text
+from tfnoisy.cli import flag_groups, generated_file, help_text
 
 FLAGS = flags.FLAGS
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -178,18 +178,12 @@ def _row(flag, *cells):
 
 def main(words) -> int:
     """Writes the file, or says whether it is up to date."""
-    path = _ROOT / "bin" / "README.md"
-    text = document()
-    if "--check" not in words:
-        path.write_text(text)
-        return 0
-    if path.exists() and path.read_text() == text:
-        return 0
-    print(
-        "bin/README.md is out of date: python -m tfnoisy.cli.document_scripts",
-        file=sys.stderr,
+    return generated_file.main(
+        _ROOT / "bin" / "README.md",
+        document(),
+        "python -m tfnoisy.cli.document_scripts",
+        words,
     )
-    return 1
 
 
 if __name__ == "__main__":
