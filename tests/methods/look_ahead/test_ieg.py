@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import toy_students
 from tfnoisy.methods import base, mixup
 from tfnoisy.methods.look_ahead import ieg, look_ahead
-from tfnoisy.nets import layers
 from tfnoisy.training import optimizer
 
 
@@ -284,32 +284,13 @@ def batch_of(size=8, dtype=tf.float32):
     }
 
 
-def toy_student(dtype="float32"):
-    """A network with batch normalisation."""
-    inputs = keras.Input((8, 8, 1), dtype=dtype)
-    x = inputs
-    for k, strides in ((0, 2), (1, 1)):
-        x = keras.layers.Conv2D(
-            6,
-            3,
-            strides=strides,
-            use_bias=False,
-            kernel_initializer=keras.initializers.HeNormal(k),
-            dtype=dtype,
-        )(x)
-        x = keras.layers.ReLU(dtype=dtype)(layers.BatchNorm(dtype=dtype)(x))
-    x = keras.layers.Flatten(dtype=dtype)(x)
-    dense = keras.layers.Dense(
-        4, kernel_initializer=keras.initializers.HeNormal(3), dtype=dtype
-    )
-    return keras.Model(inputs, dense(x))
-
-
 def compiled(dtype="float32", cls=ieg.IEG, **kwargs):
     """IEG on a network with batch normalisation and moving accumulators."""
     if dtype == "float64":
         kwargs = {"ema_decay": 0.0, **kwargs}
-    method = cls(toy_student(dtype), **{"weight_decay": 0.01, **kwargs})
+    method = cls(
+        toy_students.toy_student(dtype), **{"weight_decay": 0.01, **kwargs}
+    )
     method.compile(optimizer.TF1Momentum(0.1, 0.9))
     for k, a in enumerate(method.optimizer.accumulators):
         noise = tf.random.stateless_normal(a.shape, [k, 1], dtype=a.dtype)
@@ -681,7 +662,7 @@ def test_fit_learns_in_spite_of_wrong_labels():
 
 
 def test_defaults_are_the_originals():
-    method = ieg.IEG(toy_student())
+    method = ieg.IEG(toy_students.toy_student())
     assert method.meta_stepsize == 0.1
     assert method.meta_momentum == 0.9
     assert method.ce_factor == 5.0

@@ -1,11 +1,10 @@
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+import toy_students
 from tfnoisy.methods import losses as losses_lib
 from tfnoisy.methods.look_ahead import l2r
-from tfnoisy.nets import layers
 from tfnoisy.training import optimizer
 
 
@@ -21,29 +20,8 @@ def batch_of(size=8, dtype=tf.float32):
     }
 
 
-def toy_student(dtype="float32"):
-    """A network with batch normalisation."""
-    inputs = keras.Input((8, 8, 1), dtype=dtype)
-    x = inputs
-    for k, strides in ((0, 2), (1, 1)):
-        x = keras.layers.Conv2D(
-            6,
-            3,
-            strides=strides,
-            use_bias=False,
-            kernel_initializer=keras.initializers.HeNormal(k),
-            dtype=dtype,
-        )(x)
-        x = keras.layers.ReLU(dtype=dtype)(layers.BatchNorm(dtype=dtype)(x))
-    x = keras.layers.Flatten(dtype=dtype)(x)
-    dense = keras.layers.Dense(
-        4, kernel_initializer=keras.initializers.HeNormal(3), dtype=dtype
-    )
-    return keras.Model(inputs, dense(x))
-
-
 def compiled(dtype="float32", learning_rate=0.1, **kwargs):
-    method = l2r.L2R(toy_student(dtype), **kwargs)
+    method = l2r.L2R(toy_students.toy_student(dtype), **kwargs)
     method.compile(optimizer.TF1Momentum(learning_rate, 0.9))
     return method
 
