@@ -1,9 +1,24 @@
-"""What every test can count on: two logical CPUs, for replicas."""
+"""What every test can count on: two logical CPUs, and no network."""
 
 import json
+import os
+import pathlib
+import runpy
 import signal
 import subprocess
 import sys
+import tempfile
+
+# Before anything else is imported; the processes that tests start inherit it.
+_LOOPBACK_ONLY = pathlib.Path(__file__).parent / "helpers/loopback_only"
+_SCRATCH = tempfile.TemporaryDirectory()
+_ATTEMPTS = pathlib.Path(_SCRATCH.name, "attempts")
+_ATTEMPTS.touch()
+os.environ["TFNOISY_NETWORK_ATTEMPTS"] = str(_ATTEMPTS)
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, [str(_LOOPBACK_ONLY), os.environ.get("PYTHONPATH")])
+)
+runpy.run_path(str(_LOOPBACK_ONLY / "sitecustomize.py"))
 
 from tfnoisy.cli import tensorflow_start
 
@@ -19,6 +34,15 @@ tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0],
     [tf.config.LogicalDeviceConfiguration()] * 2,
 )
+
+
+@pytest.fixture(autouse=True)
+def no_network():
+    """Fails a test that asks for a host other than this one."""
+    known = len(_ATTEMPTS.read_text())
+    yield
+    tried = _ATTEMPTS.read_text()[known:]
+    assert not tried, f"a test went to the network:\n{tried}"
 
 
 @pytest.fixture(scope="session")
