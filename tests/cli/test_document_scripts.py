@@ -25,6 +25,7 @@ print(json.dumps([
 
 # Flags that mean something else to a script than to the others.
 OF_ITS_OWN = {
+    ("apply_corrections", "output_dir"),
     ("audit_labels", "output_dir"),
     ("benchmark", "augment"),
     ("benchmark", "batch_size"),

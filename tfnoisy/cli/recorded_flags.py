@@ -11,6 +11,7 @@ FLAGS = flags.FLAGS
 
 # Recorded as absolute paths: a run may be looked at from anywhere.
 _PATHS = (
+    "corrections",
     "data_dir",
     "labels_csv",
     "noise_manifest",
@@ -23,6 +24,7 @@ _PATHS = (
 
 # Not recorded at their defaults: a run from before they were there goes on.
 _SINCE = (
+    "corrections",
     "jit_compile",
     "label_smoothing",
     "min_class_images",

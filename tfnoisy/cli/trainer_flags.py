@@ -46,6 +46,7 @@ def define(
     shared_flags.define(
         "data_dir",
         "labels_csv",
+        "corrections",
         "skip_broken",
         "test_share",
         "min_class_images",
@@ -193,6 +194,7 @@ def _define_devices():
         0,
         "Split the CPU into this many devices, to try a strategy; 0 does not.",
         lower_bound=0,
+        upper_bound=64,
     )
     flags.DEFINE_boolean(
         "sync_batch_norm",

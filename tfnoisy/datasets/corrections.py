@@ -191,6 +191,7 @@ class Applied:
         counts: {action: how many}.
         moved: how many images were found by their contents.
         elsewhere: how many decisions are on examples that are not here.
+        unfit: how many do not fit their example any more.
         name: what the corrections are called.
         sha256: of their file.
     """
@@ -201,6 +202,7 @@ class Applied:
     elsewhere: int
     name: str
     sha256: str
+    unfit: int = 0
 
     def describe(self):
         """Returns a line: which corrections, and what they did."""
@@ -213,13 +215,15 @@ class Applied:
             done.append(f"{self.moved:,} found by their contents")
         if self.elsewhere:
             done.append(f"{self.elsewhere:,} on images that are not here")
+        if self.unfit:
+            done.append(f"{self.unfit:,} on images that have changed since")
         return (
             f"corrections {self.name} (sha256 {self.sha256[:12]}): "
             f"{', '.join(done) or 'none'}"
         )
 
 
-def apply(corrections, datasets, partial=False):
+def apply(corrections, datasets, partial=False, lenient=False):
     """Corrects the given labels of data sets.
 
     Args:
@@ -227,6 +231,7 @@ def apply(corrections, datasets, partial=False):
         datasets: {split: `ImageDataset`} with the labels that people saw.
         partial: whether the data sets are a part of what people saw, so that
             there may be decisions on other examples.
+        lenient: whether decisions that do not fit are counted, not refused.
 
     Returns:
         `Applied`.
@@ -252,7 +257,8 @@ def apply(corrections, datasets, partial=False):
         moved += by_contents
         counts[decision.action] += 1
         changes[split][row] = decision
-    problems_lib.refuse(corrections.name, problems)
+    if not lenient:
+        problems_lib.refuse(corrections.name, problems)
     return Applied(
         {
             split: _changed(data, changes[split])
@@ -263,6 +269,7 @@ def apply(corrections, datasets, partial=False):
         elsewhere,
         corrections.name,
         corrections.sha256,
+        len(problems),
     )
 
 

@@ -46,10 +46,8 @@ class NoiseManifest:
         keys: N texts, see `ImageDataset.keys`; None where the ids are that.
         digests: uint8 [N, 32], see `ImageDataset.digests`, or None.
         class_names: C texts; None in manifests from before they were kept.
-        uncorrected_labels: int64 [N], the given labels before people's
-            corrections; None where there were none.
-        corrections: which corrections these are, see
-            `corrections.Corrections.describe`, or "".
+        corrections: what people's corrections did to the labels before the
+            noise, a line, or "".
     """
 
     ids: np.ndarray
@@ -65,7 +63,6 @@ class NoiseManifest:
     keys: tuple[str, ...] | None = None
     digests: np.ndarray | None = None
     class_names: tuple[str, ...] | None = None
-    uncorrected_labels: np.ndarray | None = None
     corrections: str = ""
 
     @property
@@ -142,8 +139,6 @@ class NoiseManifest:
         """int64 [N], the labels that the noise was added to."""
         if noise_spec.parse(self.spec).kind not in ("none", "openset"):
             return self.clean_labels
-        if self.uncorrected_labels is not None:
-            return self.uncorrected_labels
         return self.given_labels
 
     def take(self, rows, ids=None):

@@ -25,7 +25,6 @@ def is_sound(manifest):
     return (
         _is_label_column(manifest, "given_labels", lowest=0)
         and _is_label_column(manifest, "clean_labels", lowest=-1)
-        and _is_label_column(manifest, "uncorrected_labels", lowest=0)
         and _fits(manifest.source_ids, ids.shape)
         and _fits(manifest.digests, (len(ids), 32))
         and _has_length(manifest.keys, len(ids))

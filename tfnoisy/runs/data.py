@@ -1,6 +1,7 @@
 """The data of a run: loaded, its noise applied, a share held out."""
 
 import dataclasses
+import typing
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from tfnoisy.datasets import probe as probe_lib
 from tfnoisy.datasets.images import streamed
 from tfnoisy.noise import joining
 from tfnoisy.noise import manifest as noise_manifest
-from tfnoisy.runs import flag_values
+from tfnoisy.runs import corrected, flag_values
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,8 @@ class DataOptions:
         test_share: likewise.
         min_class_images: likewise.
         skip_broken: likewise.
+        corrections: a file of people's decisions, see `datasets.corrections`;
+            empty for none.
         train_split: the training examples, in TFDS's slicing syntax.
         test_split: the clean test examples.
         noise: what is done to the training labels, see `noise.spec`.
@@ -54,6 +57,7 @@ class DataOptions:
     test_share: float = 0.2
     min_class_images: int = 1
     skip_broken: bool = False
+    corrections: str = ""
     train_split: str = "train"
     test_split: str = "test"
     noise: str = "none"
@@ -68,6 +72,9 @@ class DataOptions:
     probe_split: str = ""
     seed: int = 0
 
+    # Whether corrections that do not fit are left out, not refused.
+    lenient: typing.ClassVar[bool] = False
+
     @classmethod
     def from_flags(cls, values):
         """Returns the options that a run folder's flags record.
@@ -80,6 +87,12 @@ class DataOptions:
             UserError: for a text that is no value of its option.
         """
         return cls(**flag_values.of_dataclass(cls, values))
+
+
+class RecordedOptions(DataOptions):
+    """The options of a run whose data may have changed since."""
+
+    lenient = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -209,6 +222,8 @@ def _with_noise(options, train, part):
             train, options.noise, options.noise_seed, load_source
         )
     manifest = manifest.part(part)
+    if options.corrections:
+        manifest = dataclasses.replace(manifest, corrections=train.notes[-1])
     return manifest.apply(part, load_source), manifest
 
 
@@ -258,7 +273,7 @@ def _probe(options, train):
 
 
 def load_split(options, split):
-    """Returns one split as the files have it, an `ImageDataset`.
+    """Returns one split, an `ImageDataset`, as `load_splits` does.
 
     Args:
         options: a `DataOptions`.
@@ -268,13 +283,16 @@ def load_split(options, split):
 
 
 def load_splits(options, splits):
-    """Returns splits as the files have them, {split: `ImageDataset`}.
+    """Returns splits as files and corrections have them.
 
     Args:
         options: a `DataOptions`.
         splits: texts in TFDS's slicing syntax.
+
+    Returns:
+        {split: `ImageDataset`}.
     """
-    return dataset_load.load_splits(
+    loaded = dataset_load.load_splits(
         options.dataset_name,
         splits,
         data_dir=options.data_dir,
@@ -284,6 +302,9 @@ def load_splits(options, splits):
         test_share=options.test_share,
         min_class_images=options.min_class_images,
         skip_broken=options.skip_broken,
+    )
+    return corrected.correct(
+        options.corrections, loaded, lenient=options.lenient
     )
 
 

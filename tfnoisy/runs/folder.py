@@ -39,6 +39,7 @@ class RunFolder:
         self.metrics = self.path / "metrics.jsonl"
         self.results = self.path / "results.json"
         self.evidence = self.path / "evidence.npz"
+        self.corrections = self.path / "corrections.csv"
         self.tipping = self.path / "tipping.png"
         self.checkpoints = self.path / "checkpoints"
         self.best = self.checkpoints / "best"
@@ -97,6 +98,7 @@ class RunFolder:
             self.checkpoints,
             self.tensorboard,
             self.evidence,
+            self.corrections,
             self.tipping,
             self.metrics,
             self.manifest,
@@ -135,7 +137,7 @@ class RunFolder:
         pairs = (line[2:].partition("=") for line in lines if line[:2] == "--")
         values = {name: value for name, _, value in pairs}
         if "dataset_name" not in values:
-            raise self._damaged(self.flags)
+            raise self.damaged(self.flags)
         return values
 
     def _flag_lines(self):
@@ -144,10 +146,11 @@ class RunFolder:
         try:
             return self.flags.read_text().splitlines()
         except (UnicodeDecodeError, OSError) as error:
-            raise self._damaged(self.flags) from error
+            raise self.damaged(self.flags) from error
 
     @staticmethod
-    def _damaged(path):
+    def damaged(path):
+        """Returns a `UserError` about a file of the folder."""
         return errors.UserError(
             f"{path} is damaged: put a good copy of it back, or choose another "
             "--train_log_dir"
@@ -175,7 +178,7 @@ class RunFolder:
         try:
             return [int(word) for word in words]
         except ValueError as error:
-            raise self._damaged(self.flags) from error
+            raise self.damaged(self.flags) from error
 
     def wait_for(self, path, seconds=60.0):
         """Waits for a file that another machine has written into the folder.
@@ -282,10 +285,15 @@ class RunFolder:
         try:
             results = json.loads(self.results.read_text())
         except (ValueError, OSError, RecursionError) as error:
-            raise self._damaged(self.results) from error
+            raise self.damaged(self.results) from error
         if not isinstance(results, dict) or "steps" not in results:
-            raise self._damaged(self.results)
+            raise self.damaged(self.results)
         return results
+
+    def keep_corrections(self, path):
+        """Copies the file of corrections that the run is trained with."""
+        contents = pathlib.Path(path).expanduser().read_bytes()
+        self._write(self.corrections, contents)
 
     def write_evidence(self, contents):
         """Writes evidence.npz, given its bytes."""

@@ -39,13 +39,15 @@ class RunEvaluator:
             split_name: a split such as `test`, or `train`, of which the
                 run's own examples and given labels are taken.
             batch_size: images per batch.
-            overrides: {flag name: value} in place of the run's own.
+            overrides: {flag name: value as text} in place of the run's own.
 
         Raises:
             UserError: if there is no run, or if it trained another network.
         """
         self.folder = find_run(checkpoint_dir)
         self.recorded = self.folder.read_flags()
+        if "studentnet" not in self.recorded:
+            raise self.folder.damaged(self.folder.flags)
         overrides = overrides or {}
         if "plugin" in overrides:
             plugins.load(overrides["plugin"])
@@ -53,11 +55,12 @@ class RunEvaluator:
             plugins.load_recorded(
                 self.recorded.get("plugin", ""), self.folder.path
             )
-        for name in ("studentnet", "dataset_name"):
-            if overrides.get(name, self.recorded[name]) != self.recorded[name]:
+        for name in ("studentnet", "dataset_name", "image_size"):
+            is_so = self.recorded.get(name, "0")
+            if overrides.get(name, is_so) != is_so:
                 raise errors.UserError(
-                    f"{self.folder.path} is a run with "
-                    f"--{name}={self.recorded[name]}, not {overrides[name]}"
+                    f"{self.folder.path} is a run with --{name}={is_so}, "
+                    f"not {overrides[name]}"
                 )
         if split_name.startswith("train["):
             raise errors.UserError(
@@ -65,12 +68,13 @@ class RunEvaluator:
                 "whole, as the run saw it; say train"
             )
         # The manifest tells all of the noise.
-        self.options = options = run_data.DataOptions.from_flags(
+        self.options = options = run_data.RecordedOptions.from_flags(
             {
                 **self.recorded,
                 **overrides,
                 "noise": "none",
                 "noise_manifest": str(self.folder.manifest),
+                **self._corrections(),
             }
         )
         labels = None
@@ -110,6 +114,12 @@ class RunEvaluator:
             tf.distribute.get_strategy(),
             labels,
         )
+
+    def _corrections(self):
+        """Returns the options for the corrections that the run kept."""
+        if not self.recorded.get("corrections"):
+            return {}
+        return {"corrections": str(self.folder.corrections)}
 
     def latest(self, best=False):
         """Returns the newest checkpoint's path, or None before the first."""

@@ -113,6 +113,8 @@ def begin(experiment, folder, method, data):
     manifest = data.manifest
     if not folder.manifest.exists():
         manifest.save(folder.manifest)
+    if experiment.corrections:
+        folder.keep_corrections(experiment.corrections)
     print(manifest.describe(), file=sys.stderr)
     for note in dict.fromkeys((*data.train.notes, *data.test.notes)):
         print(note, file=sys.stderr)

@@ -14,6 +14,7 @@ from tfnoisy.datasets.sources import survey as survey_lib
 
 # Without a test part of its own a data set may give this share of its images.
 TEST_SHARE = 0.2
+_USUAL_SPLITS = ("train", "val", "test")
 
 
 def read(data_dir, split, **options):
@@ -89,6 +90,35 @@ def read_splits(
     for name in names:
         _check_split(source, name, found, surveyed)
     return reader.read(splits)
+
+
+def survey(
+    data_dir,
+    *,
+    labels_csv="",
+    test_share=0.0,
+    min_class_images=1,
+    progress=iter,
+):
+    """Looks at the files of an own data set, all its splits.
+
+    Args:
+        data_dir: as for `read_splits`.
+        labels_csv: likewise.
+        test_share: likewise.
+        min_class_images: likewise.
+        progress: as for `survey.survey`.
+
+    Returns:
+        A `survey.Survey`.
+
+    Raises:
+        UserError: if there is nothing to begin with.
+    """
+    found = _listing(data_dir, labels_csv, list(_USUAL_SPLITS))
+    return survey_lib.survey(
+        found, list(found.splits), test_share, min_class_images, progress
+    )
 
 
 def read_like(data_dir, labels_csv, other, *, image_size=None):

@@ -3,6 +3,9 @@
 import collections
 import dataclasses
 
+import numpy as np
+
+from tfnoisy.datasets import dataset
 from tfnoisy.datasets.images import examine
 from tfnoisy.datasets.sources import class_folders, listing
 
@@ -79,6 +82,25 @@ class Part:
         return Part(
             [row for row, yes in zip(self.rows, chosen) if yes],
             [one for one, yes in zip(self.findings, chosen) if yes],
+        )
+
+    def as_dataset(self, class_names):
+        """Returns the part as an `ImageDataset` with blank images.
+
+        Args:
+            class_names: the classes.
+        """
+        digests = [list(one.digest) for one in self.findings]
+        return dataset.ImageDataset(
+            name="folder",
+            images=np.zeros([len(self), 1, 1, 1], np.uint8),
+            given_labels=np.array([row.given for row in self.rows], np.int64),
+            clean_labels=None,
+            ids=np.arange(len(self)),
+            class_names=tuple(class_names),
+            paths=tuple(row.path for row in self.rows),
+            keys=tuple(row.key for row in self.rows),
+            digests=np.array(digests, np.uint8).reshape(-1, 32),
         )
 
 
