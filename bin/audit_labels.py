@@ -22,12 +22,13 @@ if __name__ == "__main__":
     import _check_installed  # noqa: F401
 
 import pathlib
+import sys
 
 import numpy as np
 from absl import flags
 from etils import epy
 
-from tfnoisy import choices, errors
+from tfnoisy import choices, errors, output_file
 from tfnoisy.cli import command_line, flag_groups, plugin_flag, shared_flags
 
 with epy.lazy_imports():
@@ -91,6 +92,7 @@ shared_flags.define(
     "plugin",
     "data_dir",
     "labels_csv",
+    "corrections",
     "skip_broken",
     "min_class_images",
     "image_size",
@@ -192,6 +194,12 @@ def from_run(folder, losses_only):
         )
     evidence = run_evidence.read(file, judged.recorded)
     known = evidence.known(data.ids)
+    if not known.all():
+        print(
+            f"{(~known).sum():,} of {len(data):,} examples are left out: the "
+            "run has no evidence of them",
+            file=sys.stderr,
+        )
     data = data.take(known)
     arguments = {
         name: value[known] if isinstance(value, np.ndarray) else value
@@ -242,6 +250,7 @@ def main(_):
     output = pathlib.Path(
         FLAGS.output_dir or pathlib.Path(FLAGS.run_dir) / "audit"
     ).expanduser()
+    output_file.check_folder(output, "--output_dir")
     if method in ("run", "losses"):
         data, found = from_run(FLAGS.run_dir, method == "losses")
     elif method == "features":

@@ -58,6 +58,7 @@ with flag_groups.group("What to measure"):
         "Repetitions; if not given 20 for step and scaling, 100 for serving, 3 "
         "for start.",
         1,
+        1_000_000,
     )
     flags.DEFINE_integer(
         "batch_size",
@@ -65,6 +66,7 @@ with flag_groups.group("What to measure"):
         "Examples in one batch; if not given 128, but for steps of ieg and l2r "
         "100, of dividemix 64, and for scaling 32 on each replica.",
         1,
+        65_536,
     )
 with flag_groups.group("step and scaling"):
     flags.DEFINE_multi_string("method", ["mentormix"], "The methods.")
@@ -91,6 +93,7 @@ with flag_groups.group("Other suites"):
         "bookkeeping: examples that are remembered, if not given 2,400,000. "
         "streaming: images that are read, if not given 2,000.",
         1,
+        100_000_000,
     )
     flags.DEFINE_string(
         "model_dir",

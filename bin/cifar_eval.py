@@ -19,6 +19,7 @@ import json
 from absl import flags
 from etils import epy
 
+from tfnoisy import output_file
 from tfnoisy.cli import command_line, flag_groups, plugin_flag, shared_flags
 
 with epy.lazy_imports():
@@ -88,12 +89,16 @@ def main(_):
     command_line.warn_of_ignored_flags()
     if FLAGS["device_id"].present:
         distribution.use_gpu(FLAGS.device_id)
+    if FLAGS.eval_dir:
+        output_file.check_folder(FLAGS.eval_dir, "--eval_dir")
+    if FLAGS.output_csv_file:
+        output_file.check_file(FLAGS.output_csv_file, "--output_csv_file")
     evaluator = evaluate_run.RunEvaluator(
         FLAGS.checkpoint_dir,
         FLAGS.split_name,
         FLAGS.batch_size,
         {
-            **{n: FLAGS[n].value for n in _OF_THE_RUN if FLAGS[n].present},
+            **{n: str(FLAGS[n].value) for n in _OF_THE_RUN if FLAGS[n].present},
             **plugin_flag.overrides(),
         },
     )

@@ -39,6 +39,7 @@ with flag_groups.group(flag_groups.METHOD):
         8.0,
         "Parameter alpha of mixup's Beta(alpha, alpha); 0 trains without "
         "mixing.",
+        lower_bound=0.0,
     )
     flags.DEFINE_boolean(
         "second_reweight",

@@ -18,7 +18,7 @@ import pathlib
 from absl import flags
 from etils import epy
 
-from tfnoisy import errors, plugins
+from tfnoisy import errors, output_file, plugins
 from tfnoisy.catalogue import methods as catalogue
 from tfnoisy.cli import command_line, flag_groups, shared_flags
 
@@ -40,8 +40,9 @@ with flag_groups.group("What to compare"):
     flags.DEFINE_integer(
         "seeds",
         3,
-        "Runs of each method, with the seeds 0, 1, ...",
+        "Runs of each method, with the seeds 0, 1, ...; at most 1,000.",
         lower_bound=1,
+        upper_bound=1000,
     )
     flags.DEFINE_integer(
         "num_epochs",
@@ -83,6 +84,7 @@ def main(_):
     loaded = FLAGS.plugin or plugins.load_recorded(
         plan.recorded_plugins(output_dir), output_dir
     )
+    output_file.check_folder(output_dir, "--output_dir")
     protocol = protocol_lib.make_protocol(
         FLAGS.dataset_name,
         FLAGS.noise,

@@ -30,7 +30,7 @@ import sys
 from absl import flags
 from etils import epy
 
-from tfnoisy import choices, errors
+from tfnoisy import choices, errors, output_file
 from tfnoisy.cli import command_line, flag_groups, shared_flags
 
 with epy.lazy_imports():
@@ -65,7 +65,11 @@ with flag_groups.group("Rows (generate)"):
         f"{', '.join(f'vstar_{name}' for name in choices.CURRICULA)}.",
     )
     flags.DEFINE_integer(
-        "sample_size", 100_000, "Rows to take from the grid of all inputs."
+        "sample_size",
+        100_000,
+        "Rows to take from the grid of all inputs.",
+        1,
+        100_000_000,
     )
     flags.DEFINE_string(
         "input_csv_filename",
@@ -99,12 +103,14 @@ with flag_groups.group("Training (train)"):
         "Length of the training in steps; if not given the recipe's: public "
         "3e4, shipped 7.5e4.",
         lower_bound=1,
+        upper_bound=1e9,
     )
     flags.DEFINE_float(
         "learning_rate",
         None,
         "Learning rate at the first step; if not given the recipe's: public "
         "0.1, shipped 0.01.",
+        lower_bound=0.0,
     )
 shared_flags.define("overwrite", group="Training (train)")
 with flag_groups.group("Pictures (visualize)"):
@@ -131,6 +137,8 @@ def main(argv):
     del argv
     command_line.warn_of_ignored_flags()
     action = FLAGS.action or _implied_action()
+    for folder in ("outdir", "train_dir"):
+        output_file.check_folder(FLAGS[folder].value, f"--{folder}")
     if action == "generate":
         _generate(_needed("outdir", action))
     elif action == "train":

@@ -34,11 +34,16 @@ with flag_groups.group("Picture"):
     flags.DEFINE_integer(
         "num_images",
         8,
-        "Rows of the picture: the first images of the split.",
+        "Rows of the picture, at most 1,000: the first images of the split.",
         1,
+        1000,
     )
     flags.DEFINE_integer(
-        "views", 3, "Random views of each image by each augmentation.", 1
+        "views",
+        3,
+        "Random views of each image by each augmentation, at most 100.",
+        1,
+        100,
     )
     flags.DEFINE_multi_string(
         "standard",

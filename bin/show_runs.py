@@ -14,7 +14,7 @@ if __name__ == "__main__":
 from absl import flags
 from etils import epy
 
-from tfnoisy import errors
+from tfnoisy import errors, output_file
 from tfnoisy.cli import command_line, flag_groups
 
 with epy.lazy_imports():
@@ -44,16 +44,22 @@ def row(path):
     results = folder.read_results()
     if results is None:
         raise errors.UserError(f"{path} is not a finished run")
-    memorised = results["train"]["wrong_labels_fitted"]
-    return (
-        results["method"],
-        f"{results['dataset']} {results['noise']['spec']}",
-        str(results["steps"]),
-        f"{results['test']['accuracy']:.4f}",
-        f"{results['best_test_accuracy']:.4f}",
-        "-" if memorised is None else f"{memorised:.4f}",
-        str(folder.path),
-    )
+    try:
+        memorised = results["train"]["wrong_labels_fitted"]
+        return (
+            str(results["method"]),
+            f"{results['dataset']} {results['noise']['spec']}",
+            str(results["steps"]),
+            f"{results['test']['accuracy']:.4f}",
+            f"{results['best_test_accuracy']:.4f}",
+            "-" if memorised is None else f"{memorised:.4f}",
+            str(folder.path),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise errors.UserError(
+            f"{folder.results} is damaged, or not a training's: put a good "
+            "copy of it back"
+        ) from error
 
 
 def draw(paths, picture):
@@ -75,7 +81,11 @@ def main(_):
     """Prints the table, and draws the curves if asked to."""
     if not flags.FLAGS.runs:
         raise errors.UserError("--runs=RUN,RUN,... names the run folders")
+    if flags.FLAGS.plot:
+        output_file.check_png(flags.FLAGS.plot, "--plot")
     rows = [_HEAD, *(row(path) for path in flags.FLAGS.runs)]
+    if flags.FLAGS.plot:
+        draw(flags.FLAGS.runs, flags.FLAGS.plot)
     widths = [max(len(cell) for cell in column) for column in zip(*rows)]
     for cells in rows:
         print("  ".join(c.ljust(w) for c, w in zip(cells, widths)).rstrip())
@@ -84,7 +94,6 @@ def main(_):
         " the wrong\ntraining labels that the network predicts"
     )
     if flags.FLAGS.plot:
-        draw(flags.FLAGS.runs, flags.FLAGS.plot)
         print(f"curves: {flags.FLAGS.plot}")
 
 

@@ -23,6 +23,8 @@ def write(path, contents, make_folder=True):
     The file is on the disk when this returns: what replaces it survives a
     power cut either as it was or as it is now.
 
+    What a link leads to is written, and a device is written to, not replaced.
+
     Args:
         path: the file.
         contents: a string, whose line ends are kept, or bytes.
@@ -32,12 +34,17 @@ def write(path, contents, make_folder=True):
         UserError: if the file cannot be written there.
         StorageError: if the disk is full, over quota, read-only or broken.
     """
+    named = path
     path = pathlib.Path(path).expanduser()
     if isinstance(contents, str):
         # Paths in a text may hold bytes that are no UTF-8.
         contents = contents.encode(errors="surrogateescape")
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        path = path.resolve()
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            path.write_bytes(contents)
+            return
+        beside = path.with_name(f".{path.name}.{os.getpid()}")
         if make_folder:
             path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -49,7 +56,61 @@ def write(path, contents, make_folder=True):
         finally:
             beside.unlink(missing_ok=True)
     except OSError as error:
-        raise failure(path, error) from error
+        raise failure(named, error) from error
+
+
+def check_folder(path, option):
+    """Refuses what can be no folder to write to; makes none.
+
+    Args:
+        path: the folder, which need not be there.
+        option: how messages call the path, such as `--output_dir`.
+
+    Raises:
+        UserError: if it is, or is below, something else than a folder.
+    """
+    path = pathlib.Path(path).expanduser()
+    for place in (path, *path.parents):
+        if place.is_dir():
+            return
+        if place.exists():
+            raise errors.UserError(f"{option}={path}: {place} is no folder")
+
+
+def check_file(path, option):
+    """Refuses what can be no file to write; makes nothing.
+
+    Args:
+        path: the file, which need not be there.
+        option: how messages call the path, such as `--output`.
+
+    Raises:
+        UserError: if it is a folder, or below something else than a folder.
+    """
+    path = pathlib.Path(path).expanduser()
+    if path.is_dir():
+        raise errors.UserError(f"{option}={path} is a folder, not a file")
+    check_folder(path.parent, option)
+
+
+def check_png(path, option):
+    """Refuses a file for a PNG that has another kind's name.
+
+    What is written there is lost: a word that was meant for another flag must
+    not cost a file that is no picture.
+
+    Args:
+        path: the file.
+        option: how messages call the path, such as `--plot`.
+
+    Raises:
+        UserError: if its name does not end in .png, or as `check_file`.
+    """
+    if pathlib.Path(path).suffix.lower() != ".png":
+        raise errors.UserError(
+            f"{option}={path} is no name of a PNG file (.png)"
+        )
+    check_file(path, option)
 
 
 def failure(path, error):

@@ -77,7 +77,7 @@ def save(path, array):
         (lambda d: save(d / "p.npy", 3 * PROBS), "row 0 .1.5, .*softmax first"),
         (
             lambda d: save(d / "p.npy", np.array([object()])),
-            "cannot be read .Object arrays",
+            "cannot be read .it holds Python objects",
         ),
         (
             lambda d: write_csv(d / "p.csv", "cat,dog,fox", PROBS),

@@ -42,7 +42,10 @@ def test_mistakes(tmp_path, script):
     path = tmp_path / "views.png"
     for flags, message in (
         (["--strong=autoaugmnt"], "no strong augmentation 'autoaugmnt'"),
-        (["--num_images=0"], "--num_images=0: 0 is not a positive"),
+        (
+            ["--num_images=0"],
+            "--num_images=0: 0 is not an integer in",
+        ),
     ):
         result = script("--dataset_name=digits", f"--output={path}", *flags)
         assert result.returncode == 2 and not path.exists()

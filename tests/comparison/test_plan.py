@@ -40,9 +40,9 @@ def test_each_seed_has_all_methods_before_the_next(tmp_path):
     assert "--num_epochs=5" in runs[2].words
 
 
-def test_a_method_that_is_named_twice_is_trained_once(tmp_path):
-    runs = planned(tmp_path, ["bkd", "ieg", "bkd"], [0])
-    assert [run.method for run in runs] == ["bkd", "ieg"]
+def test_a_method_that_is_named_twice_is_refused(tmp_path):
+    with pytest.raises(errors.UserError, match="names bkd twice"):
+        planned(tmp_path, ["bkd", "ieg", "bkd"], [0])
 
 
 def test_a_folder_in_which_a_comparison_goes_on(tmp_path):

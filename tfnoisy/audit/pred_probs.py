@@ -10,11 +10,10 @@ predicted by a network that was trained on the others:
 import csv
 import pathlib
 import warnings
-import zipfile
 
 import numpy as np
 
-from tfnoisy import errors
+from tfnoisy import array_file, errors
 
 # Probabilities written with two decimals still pass.
 _SUM_TOLERANCE = 0.02
@@ -45,7 +44,7 @@ def read(path, ids, class_names):
         UserError: if the file cannot be read or does not fit.
     """
     path = pathlib.Path(path).expanduser()
-    readers = {".npy": _read_npy, ".npz": _read_npz, ".csv": _read_csv}
+    readers = {".npy": _read_arrays, ".npz": _read_arrays, ".csv": _read_csv}
     if path.suffix.lower() not in readers:
         raise errors.UserError(f"{path}: {_WANTED}")
     try:
@@ -54,7 +53,7 @@ def read(path, ids, class_names):
         raise errors.UserError(f"no predicted probabilities at {path}") from (
             error
         )
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except array_file.ERRORS as error:
         reason = str(error).splitlines()[0] if str(error) else "damaged"
         raise errors.UserError(
             f"{path} cannot be read ({reason}): {_WANTED}"
@@ -63,6 +62,16 @@ def read(path, ids, class_names):
         raise errors.UserError(
             f"{path} holds an array of shape {list(table.shape)} for "
             f"{len(class_names)} classes: {_WANTED}"
+        )
+    if table.dtype.kind not in "fiu":
+        raise errors.UserError(f"{path} holds {table.dtype}, not numbers")
+    if file_ids is not None and (
+        file_ids.shape != (len(table),) or file_ids.dtype.kind not in "iu"
+    ):
+        raise errors.UserError(
+            f"{path} has ids of shape {list(file_ids.shape)} and type "
+            f"{file_ids.dtype} for {len(table)} rows: a whole number for each "
+            "is wanted"
         )
     if names is not None and set(names) & set(class_names):
         table = table[:, _columns_of(path, names, class_names)]
@@ -165,17 +174,13 @@ def _columns_of(path, names, class_names):
     return [names.index(name) for name in class_names]
 
 
-def _read_npy(path):
-    return None, np.load(path, allow_pickle=False), None
-
-
-def _read_npz(path):
-    with np.load(path, allow_pickle=False) as archive:
-        if "pred_probs" not in archive.files:
-            held = ", ".join(archive.files)
-            raise ValueError(f"it holds {held or 'nothing'}")
-        ids = archive["ids"] if "ids" in archive.files else None
-        return ids, archive["pred_probs"], None
+def _read_arrays(path):
+    arrays = array_file.read(path)
+    if isinstance(arrays, np.ndarray):
+        return None, arrays, None
+    if "pred_probs" not in arrays:
+        raise ValueError(f"it holds {', '.join(arrays) or 'nothing'}")
+    return arrays.get("ids"), arrays["pred_probs"], None
 
 
 def _read_csv(path):

@@ -1,12 +1,12 @@
 """A contact sheet: what the augmentations do to images, for people to see."""
 
-import pathlib
+import io
 
 import numpy as np
 import tensorflow as tf
 from PIL import Image, ImageDraw
 
-from tfnoisy import errors, randomness
+from tfnoisy import errors, output_file, randomness
 from tfnoisy.augment import standard, strong
 
 _MARGIN, _TITLE_HEIGHT = 4, 14
@@ -32,9 +32,7 @@ def write(
     Raises:
         UserError: for a name that does not exist or a path that is no PNG.
     """
-    path = pathlib.Path(path).expanduser()
-    if path.suffix.lower() != ".png" or path.is_dir():
-        raise errors.UserError(f"{path} is no name of a PNG file (.png)")
+    output_file.check_png(path, "--output")
     if views < 1:
         raise errors.UserError(f"--views starts at 1, not {views}")
     shape = dataset.images.shape[1:]
@@ -58,8 +56,9 @@ def write(
             )
             title = augmentation.name if epoch == 0 else ""
             columns.append((title, to_bytes(view.numpy())))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sheet(columns, tile).save(path)
+    contents = io.BytesIO()
+    sheet(columns, tile).save(contents, "PNG")
+    output_file.write(path, contents.getvalue())
 
 
 def to_bytes(views):

@@ -9,6 +9,7 @@ what it works with, and ends with `command_line.run(main)`:
 So `--help` answers at once, and a script pays only for what it uses.
 """
 
+import errno
 import math
 import os
 import pathlib
@@ -27,6 +28,18 @@ from tfnoisy.cli import (
     tensorflow_start,
 )
 
+# What says that a path cannot be one, wherever it is looked at first.
+_OF_THE_PATH = {
+    errno.EACCES,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.ENOTDIR,
+    errno.EPERM,
+}
+
+_LONGEST_SHOWN = 100
 _HELP = ("help", "helpfull", "helpshort", "h", "?")
 
 
@@ -69,6 +82,9 @@ def _parse(argv, doc, define_more):
         _exit(str(error))
     except UnicodeDecodeError:
         _exit("a file given as --flagfile is not text")
+    except OSError as error:
+        _exit_if_of_the_path(error)
+        raise
     if any(word.lstrip("-") in _HELP for word in argv[1:] if word[:1] == "-"):
         with native_output.until_nobody_reads():
             print(help_text.script_help(pathlib.Path(argv[0]).name, doc))
@@ -80,9 +96,24 @@ def _parse(argv, doc, define_more):
             value = flags.FLAGS[name].value
             if isinstance(value, float) and not math.isfinite(value):
                 _exit(f"--{name}={value} is not a finite number")
+            if type(value) is int and abs(value) > _largest(name):
+                _exit(
+                    f"--{name}={value} is too large: at most {_largest(name)}"
+                )
         return rest
     except flags.Error as error:
         _exit(str(error))
+    except UnicodeDecodeError:
+        _exit("a file given as --flagfile is not text")
+
+
+def _largest(name):
+    """Returns the largest number that a flag may be: TensorFlow's int32.
+
+    Seeds and version numbers may have 64 bits.
+    """
+    long = name.endswith(("seed", "version"))
+    return 2**63 - 1 if long else 2**31 - 1
 
 
 def _guarded(main, argv):
@@ -109,6 +140,7 @@ def _guarded(main, argv):
     except KeyboardInterrupt:
         _exit("interrupted", code=130)
     except Exception as error:
+        _exit_if_of_the_path(error)
         missing = out_of_memory.detail(error)
         if missing is None:
             raise
@@ -142,6 +174,15 @@ def _flag_file(path):
         raise errors.UserError(
             f"no flag file {path}, neither here nor among those shipped"
         ) from None
+
+
+def _exit_if_of_the_path(error):
+    """Ends in one line if an error says that a path cannot be used."""
+    if isinstance(error, OSError) and error.errno in _OF_THE_PATH:
+        path = str(error.filename or "a path")
+        if len(path) > _LONGEST_SHOWN:
+            path = f"{path[:_LONGEST_SHOWN]}..."
+        _exit(f"{path}: {error.strerror}")
 
 
 def _exit(message, code=2, lines=False):

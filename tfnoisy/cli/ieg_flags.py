@@ -4,6 +4,8 @@ The names, defaults and meanings are those of ieg/options.py in its newest
 revision.  What a flag of the original has no effect on is accepted, and said.
 """
 
+import re
+
 from absl import flags
 
 from tfnoisy import errors
@@ -153,7 +155,8 @@ def _settle_webvision(text):
     """The first 50 classes of WebVision, as the original trains on them."""
     _, _, count = text.partition("_")
     if text != _WEBVISION and not (
-        text == f"{_WEBVISION}_{count}" and count.isdecimal() and int(count)
+        text == f"{_WEBVISION}_{count}"
+        and re.fullmatch("0*[1-9][0-9]{0,8}", count)
     ):
         raise errors.UserError(
             f"--dataset={text}: write webvisionmini, or webvisionmini_N with "

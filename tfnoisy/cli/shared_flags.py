@@ -136,6 +136,14 @@ _DATA = {
         "that is held out for testing, chosen by their contents.",
         _at_least(0.0, 0.99),
     ),
+    "corrections": SharedFlag(
+        flag_groups.DATA,
+        flags.DEFINE_string,
+        "",
+        "A corrections.csv: what people decided about labels, as the audit's "
+        "page saves it. Labels are corrected and images removed before "
+        "anything else is done.",
+    ),
     "min_class_images": SharedFlag(
         flag_groups.DATA,
         flags.DEFINE_integer,
@@ -150,7 +158,7 @@ _DATA = {
         0,
         "Height and width in pixels that images are resized to; 0 keeps their "
         "size.",
-        _at_least(0),
+        _at_least(0, 4096),
     ),
     "cache_mib": SharedFlag(
         flag_groups.DEVICES,
@@ -255,7 +263,7 @@ _TRAINING = {
         flags.DEFINE_float,
         0.0,
         "Length of the training in epochs (passes over the training data).",
-        _at_least(0.0),
+        _at_least(0.0, 1e6),
     ),
     "max_number_of_steps": SharedFlag(
         flag_groups.TRAINING,

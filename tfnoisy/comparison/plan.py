@@ -74,7 +74,7 @@ def make_runs(protocol, methods, seeds, output_dir):
     runs = [
         _run(protocol, method, seed, pathlib.Path(output_dir))
         for seed in seeds
-        for method in dict.fromkeys(methods)
+        for method in methods
     ]
     for run in runs:
         _check_folder(run)

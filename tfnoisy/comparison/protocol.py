@@ -7,6 +7,7 @@ there are.
 """
 
 import dataclasses
+import re
 import shlex
 
 from tfnoisy import errors, registry
@@ -117,7 +118,7 @@ def _words(text):
     except ValueError as error:
         raise errors.UserError(f"flags {text!r}: {error}") from None
     for word in words:
-        if not word.startswith("-"):
+        if not re.match(r"--?[A-Za-z]", word):
             raise errors.UserError(f"{word!r} is no flag: write --name=value")
         name = word.lstrip("-").partition("=")[0]
         if name in _SETTLED:
@@ -134,7 +135,7 @@ def check_methods(names):
         names: a list of them.
 
     Raises:
-        UserError: for an unknown one, or if there is none.
+        UserError: for an unknown one, if one comes twice, or if there is none.
     """
     if not names:
         raise errors.UserError(
@@ -142,6 +143,8 @@ def check_methods(names):
         )
     for name in names:
         catalogue.METHODS[name]
+        if names.count(name) > 1:
+            raise errors.UserError(f"--methods names {name} twice")
 
 
 def flags_of(name, protocol):

@@ -5,6 +5,7 @@ from tfnoisy import errors
 # Lines that a list shows before it only counts the rest.
 SHOWN = 20
 _SHOWN_IN_A_LINE = 10
+_LONGEST = 1000
 
 
 def describe(source, problems):
@@ -66,8 +67,10 @@ def printable(text):
     """Returns a text in one line that any terminal can show.
 
     Names of files may hold line ends, control characters, and bytes that are
-    no UTF-8.
+    no UTF-8.  Of a text as long as a page its middle is left out.
     """
+    if len(text) > _LONGEST:
+        text = f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
     if text.isprintable():
         return text
     return "".join(

@@ -14,12 +14,11 @@ import csv
 import math
 import pathlib
 import typing
-import zipfile
 
 import numpy as np
 import tensorflow as tf
 
-from tfnoisy import errors, randomness
+from tfnoisy import array_file, errors, randomness
 from tfnoisy.mentor import network as mentor_network
 
 GRID_SIZE = 1_200_000
@@ -291,15 +290,17 @@ def load_rows(folder):
 
 def _load_rows(path):
     try:
-        with np.load(path, allow_pickle=False) as file:
-            rows = Rows(*(file[name] for name in Rows._fields))
+        file = array_file.read(path)
+        rows = Rows(*(file[name] for name in Rows._fields))
     except FileNotFoundError:
         raise errors.UserError(
             f"{path} is not there: generate the data first (pickles of the "
             "original, tr.p and ts.p, are not read)"
         ) from None
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+    except (KeyError, IndexError, *array_file.ERRORS) as error:
         raise errors.UserError(f"cannot read {path}: {error}") from error
+    if any(column.dtype.kind not in "fiu" for column in rows):
+        raise errors.UserError(f"{path}: its columns are not all numbers")
     shape = rows.losses.shape
     if len(shape) != 1 or any(column.shape != shape for column in rows):
         raise errors.UserError(f"{path}: its columns differ in length")

@@ -16,16 +16,21 @@ the paper does not say:
     one from the last row of the table on counts as that row.
 """
 
+import io
 import os
 import pathlib
-import tempfile
-import zipfile
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tfnoisy import errors, randomness, resources
+from tfnoisy import (
+    array_file,
+    errors,
+    output_file,
+    randomness,
+    resources,
+)
 
 # What each variable is called in a TF1 checkpoint and in our own files.
 _LSTM = "mentornet/bidirectional_rnn/{}/basic_lstm_cell/{}"
@@ -274,18 +279,9 @@ def save(net: MentorNet, path: str | os.PathLike) -> None:
 
 def write_npz(path, arrays):
     """Writes {name: array} to an `.npz` file, whole or not at all."""
-    path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, partial = tempfile.mkstemp(dir=path.parent, suffix=".partial")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, **arrays)
-        # mkstemp's files are for their owner only.
-        os.chmod(partial, 0o644)
-        os.replace(partial, path)
-    except BaseException:
-        os.unlink(partial)
-        raise
+    contents = io.BytesIO()
+    np.savez(contents, **arrays)
+    output_file.write(path, contents.getvalue())
 
 
 def _locate(path):
@@ -316,10 +312,12 @@ def _locate(path):
 
 def _read_npz(path):
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        weights = array_file.read(path)
+    except array_file.ERRORS as error:
         raise errors.UserError(f"cannot read {path}: {error}") from error
+    if isinstance(weights, np.ndarray):
+        raise errors.UserError(f"cannot read {path}: it is one array")
+    return weights
 
 
 def _read_checkpoint(prefix):

@@ -5,24 +5,17 @@ times: NumPy writes 1980 for each member.
 """
 
 import io
-import zipfile
 
 import numpy as np
 
-from tfnoisy import errors
+from tfnoisy import array_file, errors
 from tfnoisy.datasets import identity
 
 FORMAT = "tfnoisy noise manifest 1"
 
 # The fields of a manifest by how they are kept.  Those that are None or empty
 # are not, so that manifests without them have the bytes that they always had.
-ARRAYS = (
-    "ids",
-    "given_labels",
-    "clean_labels",
-    "source_ids",
-    "uncorrected_labels",
-)
+ARRAYS = ("ids", "given_labels", "clean_labels", "source_ids")
 _TEXTS = ("spec", "dataset_name", "labels_sha256", "source_sha256")
 _NUMBERS = ("seed", "num_classes")
 # Each is one array of bytes, see `identity.to_array`.
@@ -91,16 +84,15 @@ def read(path):
         UserError: if the file is missing, damaged or something else.
     """
     try:
-        with open(path, "rb") as file, zipfile.ZipFile(file):
-            file.seek(0)
-            archive = np.load(file, allow_pickle=False)
-            columns = {name: archive[name] for name in archive.files}
+        columns = array_file.read(path)
     except FileNotFoundError as error:
         raise errors.UserError(f"no noise manifest at {path}") from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except array_file.ERRORS as error:
         raise errors.UserError(
             f"{path} is not a noise manifest, or damaged"
         ) from error
+    if isinstance(columns, np.ndarray):
+        raise errors.UserError(f"{path} is not a noise manifest: one array")
     if str(columns.get("format")) != FORMAT:
         raise errors.UserError(
             f"{path} is not a noise manifest: the npz lacks the format "

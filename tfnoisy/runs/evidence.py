@@ -9,11 +9,10 @@ wrong labels were found, where the clean ones are known.
 
 import dataclasses
 import io
-import zipfile
 
 import numpy as np
 
-from tfnoisy import errors, metrics
+from tfnoisy import array_file, errors, metrics
 from tfnoisy.catalogue import methods as catalogue
 from tfnoisy.runs import flag_values
 
@@ -115,34 +114,45 @@ def read(path, recorded):
     """
     loaded = _load(path)
     arrays = {n: v for n, v in loaded.items() if not n.startswith("_")}
-    if "_method" not in loaded:
-        return _described(
-            arrays,
-            _former_method(arrays, path),
-            lambda attribute: flag_values.get(recorded, attribute, 0.5),
-        )
     try:
-        threshold = loaded.get("_threshold")
-        return Evidence(
-            arrays=arrays,
-            **{name: str(loaded[f"_{name}"]) for name in _TEXTS},
-            threshold=None if threshold is None else float(threshold),
-            notes=tuple(map(str, loaded["_notes"])),
-        )
+        if "_method" in loaded:
+            evidence = _as_described(arrays, loaded)
+        else:
+            evidence = _described(
+                arrays,
+                _former_method(arrays, path),
+                lambda attribute: flag_values.get(recorded, attribute, 0.5),
+            )
     except KeyError as error:
         raise errors.UserError(f"{path} is damaged: no {error}") from error
+    except (TypeError, ValueError) as error:
+        raise errors.UserError(f"{path} is damaged: {error}") from error
+    if problem := _problem(evidence):
+        raise errors.UserError(f"{path} is damaged: {problem}")
+    return evidence
+
+
+def _as_described(arrays, loaded):
+    """Returns the `Evidence` by the descriptions that its file has."""
+    threshold = loaded.get("_threshold")
+    return Evidence(
+        arrays=arrays,
+        **{name: str(loaded[f"_{name}"]) for name in _TEXTS},
+        threshold=None if threshold is None else float(threshold),
+        notes=tuple(map(str, loaded["_notes"])),
+    )
 
 
 def _load(path):
     try:
-        with open(path, "rb") as file, zipfile.ZipFile(file):
-            file.seek(0)
-            archive = np.load(file, allow_pickle=False)
-            return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        arrays = array_file.read(path)
+    except array_file.ERRORS as error:
         raise errors.UserError(
             f"{path} is no evidence of a run, or damaged"
         ) from error
+    if isinstance(arrays, np.ndarray):
+        raise errors.UserError(f"{path} is no evidence of a run: one array")
+    return arrays
 
 
 def _described(arrays, name, value_of):

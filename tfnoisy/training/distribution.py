@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import re
 import sys
 
 import tensorflow as tf
@@ -62,7 +63,11 @@ def read_cluster():
         return ALONE
     for address in addresses:
         host, _, port = str(address).rpartition(":")
-        if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        if (
+            not host
+            or not re.fullmatch("[0-9]{1,5}", port)
+            or not 0 < int(port) < 65536
+        ):
             raise _malformed(f"{address!r} is no host:port")
     if len(set(addresses)) < len(addresses):
         raise _malformed("it names an address twice")
@@ -206,7 +211,9 @@ def use_gpu(device_id):
     gpus = tf.config.list_physical_devices("GPU")
     if not gpus:
         return
-    if not device_id.isdigit() or int(device_id) >= len(gpus):
+    if not re.fullmatch("[0-9]{1,4}", device_id) or (
+        int(device_id) >= len(gpus)
+    ):
         raise errors.UserError(
             f"--device_id={device_id}: this machine's GPUs are 0 to "
             f"{len(gpus) - 1}"

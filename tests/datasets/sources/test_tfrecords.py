@@ -3,7 +3,10 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+import odd_bytes
 from tfnoisy import errors
 from tfnoisy.datasets.sources import digits, tfrecords
 
@@ -215,3 +218,39 @@ def test_unknown_classes(noisy, tmp_path):
     (tmp_path / tfrecords.CLASS_NAMES).unlink()
     with pytest.raises(errors.UserError, match=r"class_names.txt is missing"):
         tfrecords.read("own-set", "train", data_dir=tmp_path)
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory):
+    """Returns a path of records, and the bytes of good ones."""
+    path = tmp_path_factory.mktemp("records") / "cifar10_train-0"
+    write(path, record(label=7), record(label=0))
+    return path, path.read_bytes()
+
+
+@settings(max_examples=80, deadline=None)
+@given(data=st.data())
+def test_whatever_the_bytes_are_they_are_read_or_refused(records, data):
+    path, good = records
+    path.write_bytes(data.draw(odd_bytes.anything(good)))
+    try:
+        found = tfrecords.read("cifar10", "train", data_dir=path.parent)
+    except errors.UserError as error:
+        # What has no record is empty, not damaged.
+        assert path.name in str(error) or "is empty" in str(error)
+        return
+    # A checksum is over each record.
+    assert found.given_labels.tolist() in ([7, 0], [7])
+
+
+@settings(max_examples=80, deadline=None)
+@given(data=st.data())
+def test_and_so_is_a_record_of_other_contents(records, data):
+    path, _ = records
+    write(path, data.draw(odd_bytes.anything(record(label=7))))
+    try:
+        found = tfrecords.read("cifar10", "train", data_dir=path.parent)
+    except errors.UserError as error:
+        assert "cifar10_train-" in str(error)
+        return
+    assert 0 <= found.given_labels[0] < 10 and found.images.ndim == 4

@@ -1,11 +1,10 @@
 """A user's own features: a file with a row for each image."""
 
 import pathlib
-import zipfile
 
 import numpy as np
 
-from tfnoisy import errors
+from tfnoisy import array_file, errors
 from tfnoisy.audit import geometry, pred_probs
 
 _WANTED = (
@@ -37,7 +36,7 @@ def read(path, dataset):
         values, ids, paths = _arrays(path)
     except FileNotFoundError as error:
         raise errors.UserError(f"no features at {path}") from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except array_file.ERRORS as error:
         reason = str(error).splitlines()[0] if str(error) else "damaged"
         raise errors.UserError(
             f"{path} cannot be read ({reason}): {_WANTED}"
@@ -67,24 +66,18 @@ def read(path, dataset):
 
 def _arrays(path):
     """Returns (features, ids or None, paths or None) as the file has them."""
-    suffix = path.suffix.lower()
-    if suffix == ".npy":
-        ids = paths = None
-        values = np.load(path, allow_pickle=False)
-    elif suffix == ".npz":
-        with np.load(path, allow_pickle=False) as archive:
-            if "features" not in archive.files:
-                held = ", ".join(archive.files)
-                raise ValueError(f"it holds {held or 'nothing'}")
-            values = archive["features"]
-            ids, paths = (
-                archive[name] if name in archive.files else None
-                for name in ("ids", "paths")
-            )
-    else:
+    if path.suffix.lower() not in (".npy", ".npz"):
         raise ValueError("its name ends in neither .npy nor .npz")
-    if not isinstance(values, np.ndarray) or values.ndim != 2:
-        raise ValueError(f"features have the shape {list(np.shape(values))}")
+    values, ids, paths = array_file.read(path), None, None
+    if isinstance(values, dict):
+        ids, paths = values.get("ids"), values.get("paths")
+        if "features" not in values:
+            raise ValueError(f"it holds {', '.join(values) or 'nothing'}")
+        values = values["features"]
+    if values.ndim != 2:
+        raise ValueError(f"features have the shape {list(values.shape)}")
+    if values.dtype.kind not in "fiu":
+        raise ValueError(f"features are {values.dtype}, not real numbers")
     return values, ids, paths
 
 

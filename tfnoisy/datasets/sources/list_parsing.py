@@ -3,10 +3,15 @@
 A list may have a million lines: each is read in one plain loop.
 """
 
+import re
+
 import numpy as np
 
 from tfnoisy import errors
 from tfnoisy.datasets.sources import published_list
+
+# No data set has as many classes.
+_LABEL = re.compile("[0-9]{1,9}")
 
 
 def text_lines(file):
@@ -44,7 +49,7 @@ def read_labels(file, root, problems, *, prefix="", clean=False):
     paths, labels, lines = [], [], []
     for number, line in text_lines(file):
         words = line.rsplit(maxsplit=1)
-        if len(words) == 2 and words[1].isdecimal():
+        if len(words) == 2 and _LABEL.fullmatch(words[1]):
             paths.append(words[0].removeprefix(prefix))
             labels.append(int(words[1]))
             lines.append(number)

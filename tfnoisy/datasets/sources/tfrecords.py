@@ -39,6 +39,13 @@ _ID = "image/id"
 _ABSENT = -2
 _SHARD = re.compile(r"-(\d+)-of-(\d+)$")
 
+# The last is for TensorFlow's words about bytes that are no text.
+_DAMAGED = (
+    tf.errors.InvalidArgumentError,
+    tf.errors.DataLossError,
+    UnicodeDecodeError,
+)
+
 
 def prefix(name):
     """Returns what file names begin with: `imagenette-160px` for one of TFDS.
@@ -102,7 +109,7 @@ def read(
         columns = arrays.collect(
             _records(files, start, stop, parse), stop - start
         )
-    except (tf.errors.InvalidArgumentError, tf.errors.DataLossError):
+    except _DAMAGED:
         # Fast first; which record it was is found out only when it matters.
         raise errors.UserError(_first_problem(files, image_size)) from None
     given, clean = _labels(name, base, columns)
@@ -237,7 +244,7 @@ def _first_problem(files, image_size):
                     )
         except tf.errors.DataLossError:
             return f"{path}: damaged after record {number}"
-        except tf.errors.InvalidArgumentError:
+        except _DAMAGED:
             return (
                 f"{path}: record {number} holds no image that can be read "
                 f"({_IMAGE} must be PNG or JPEG)"

@@ -1,0 +1,77 @@
+"""Arrays from NumPy's files, which somebody else may have written.
+
+Nothing is unpickled.  A file says how large its arrays are before they come:
+one that promises more than it holds is refused before memory is taken for it.
+What a file is, is read from it: its name does not count.
+"""
+
+import math
+import os
+import pathlib
+import tokenize
+import zipfile
+
+import numpy as np
+
+# What these files give rise to when they are damaged, or something else.
+ERRORS = (OSError, ValueError, EOFError, zipfile.BadZipFile, RuntimeError)
+_NO_ARRAYS = "no NumPy file: an array (.npy) or an archive of some (.npz)"
+
+
+def read(path):
+    """Returns the array of a `.npy`, or {name: array} of an `.npz`.
+
+    Args:
+        path: the file.
+
+    Raises:
+        ValueError: if it is neither or damaged, holds Python objects, or
+            promises more than it holds.
+        OSError, EOFError, RuntimeError, zipfile.BadZipFile: if it is damaged.
+    """
+    with pathlib.Path(path).open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if not zipfile.is_zipfile(file):
+            file.seek(0)
+            return _array(file, size)
+        with zipfile.ZipFile(file) as archive:
+            arrays = {}
+            for member in archive.infolist():
+                name = member.filename.removesuffix(".npy")
+                if name == member.filename:
+                    raise ValueError(f"it holds {name}, which is no array")
+                with archive.open(member) as contents:
+                    arrays[name] = _array(contents, member.file_size)
+            return arrays
+
+
+def _array(file, size):
+    """Reads one array from a file of so many bytes."""
+    try:
+        version = np.lib.format.read_magic(file)
+    except ValueError:
+        raise ValueError(_NO_ARRAYS) from None
+    readers = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
+    # Version 3 differs in the header's encoding, and only for field names.
+    if version not in readers:
+        raise ValueError(f"version {version} of NumPy's format")
+    try:
+        shape, _, dtype = readers[version](file)
+    except (EOFError, SyntaxError, TypeError, ValueError, tokenize.TokenError):
+        # NumPy parses the header as a literal of Python.
+        raise ValueError("the header of an array is damaged") from None
+    if dtype.hasobject:
+        raise ValueError("it holds Python objects")
+    if any(length < 0 for length in shape):
+        raise ValueError(f"an array of shape {list(shape)}")
+    promised = math.prod(shape) * dtype.itemsize
+    held = size - file.tell()
+    if promised > held:
+        raise ValueError(
+            f"an array of {promised:,} bytes is announced, {held:,} are there"
+        )
+    file.seek(0)
+    return np.lib.format.read_array(file, allow_pickle=False)
