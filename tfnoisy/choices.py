@@ -24,6 +24,9 @@ LABEL_SCORES = (
     "confidence_weighted_entropy",
 )
 
+# Heads on a frozen network, see `audit.frozen_head`.
+HEADS = ("ridge", "ridge_given", "logistic")
+
 # Types of a LiteRT file's numbers, see `serving.export.lite`.
 QUANTISATIONS = ("none", "float16", "int8")
 

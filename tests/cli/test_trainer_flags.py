@@ -14,7 +14,12 @@ from tfnoisy.runs import data as run_data
 from tfnoisy.training import experiment
 
 ROOT = pathlib.Path(__file__).parents[2]
-TRAINERS = sorted(path.name for path in ROOT.glob("bin/*train*.py"))
+TRAINERS = sorted(
+    path.name
+    for path in ROOT.glob("bin/*train*.py")
+    # It trains nothing step by step, and has no flags for that.
+    if path.name != "train_head.py"
+)
 FIELDS = {field.name for field in dataclasses.fields(experiment.Experiment)}
 # What a script says in Python.
 BY_HAND = {

@@ -82,10 +82,10 @@ def _write_tables(folder):
     (folder / "unknown.flags").write_text("--no_such_flag=1\n")
     (folder / "plugin_syntax.py").write_text("def broken(:\n")
     (folder / "plugin_raises.py").write_text("raise RuntimeError('no')\n")
-    (folder / "images" / "cat").mkdir(parents=True)
-    for number in range(2):
-        image = Image.new("RGB", (4, 4), (90 * number, 0, 0))
-        image.save(folder / "images" / "cat" / f"{number}.png")
+    for number, name in enumerate(("cat", "cat", "dog", "dog")):
+        (folder / "images" / name).mkdir(parents=True, exist_ok=True)
+        image = Image.new("RGB", (4, 4), (60 * number, 0, 0))
+        image.save(folder / "images" / name / f"{number}.png")
 
 
 def _bytes(save, *args, **kwargs):

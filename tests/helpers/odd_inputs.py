@@ -25,6 +25,7 @@ _TRAIN = f"{_DIGITS} --max_number_of_steps=1 --train_log_dir={{out}}"
 _NEEDS = {
     **dict.fromkeys(_TRAINERS, _TRAIN),
     "train.py": f"--plugin={_PLUGIN} --method=my_gce {_TRAIN}",
+    "train_head.py": "--dataset_name=digits --train_log_dir={out}",
     "audit_labels.py": "--dataset_name=digits --output_dir={out}",
     "benchmark.py": "--suite=start",
     "cifar_eval.py": "--once --checkpoint_dir={run}",
@@ -45,6 +46,7 @@ _ALL = tuple(_NEEDS)
 _OF_DATA = (
     *_TRAINERS,
     "train.py",
+    "train_head.py",
     "audit_labels.py",
     "inject_noise.py",
     "preview_augmentation.py",
@@ -415,6 +417,15 @@ DATA = [
         ("--output_dir={odd}/images/a", "within"),
         ("--output_dir={odd}", "there already"),
         ("--new_classes=../a", "../a"),
+    ),
+    *_one(
+        "data",
+        "train_head.py",
+        ("--studentnet=small_cnn", "not frozen"),
+        ("--head=tree", "head"),
+        ("--train_log_dir={odd}/text.txt", "text.txt"),
+        ("--corrections={odd}/none.csv", "none.csv"),
+        ("--eval_batch_size=0", "eval_batch_size"),
     ),
     *[
         ("data", script, f"{_NEEDS[script]} --corrections={{odd}}/{name}", name)

@@ -21,6 +21,7 @@ COUNTS = {
 # Those of large images have tests of their own.
 LARGE = [
     "efficientnet_lite0",
+    "frozen_efficientnet_lite0",
     "resnet50",
     "keras_resnet50",
     "keras_inception_resnet_v2",

@@ -35,7 +35,21 @@ def judge(dataset, features, cache_dir=None):
         UserError: one line, for whatever the user can put right.
     """
     found = compute.of(dataset, features, cache_dir=cache_dir)
-    measured = geometry.measure(found.values)
+    errors, _ = find(dataset, found.values)
+    return quality_of(errors, dataset, found.name, found.note)
+
+
+def find(dataset, values):
+    """Finds wrong labels by features, near duplicates apart.
+
+    Args:
+        dataset: an `ImageDataset`.
+        values: floats [N, D], its images' features.
+
+    Returns:
+        A `label_errors.LabelErrors`, and the `geometry.Geometry`.
+    """
+    measured = geometry.measure(values)
     # Different digits of 8 x 8 grey pixels are as alike as copies of a photo.
     if min(dataset.images.shape[1:3]) >= thumbnails.SIDE and (
         dataset.images.shape[3] == 3
@@ -43,14 +57,15 @@ def judge(dataset, features, cache_dir=None):
         pairs = near_duplicates.find(measured, small(dataset.images))
         groups = pairs.groups(len(dataset))
     else:
-        groups = copies(found.values)
+        groups = copies(values)
+    measured = measured.with_groups(groups)
     errors = label_errors.find_label_errors(
         dataset.given_labels,
-        found.values,
+        values,
         num_classes=dataset.num_classes,
-        measured=measured.with_groups(groups),
+        measured=measured,
     )
-    return quality_of(errors, dataset, found.name, found.note)
+    return errors, measured
 
 
 def copies(features):

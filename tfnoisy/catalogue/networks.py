@@ -74,6 +74,7 @@ NETWORKS = registry.Registry(
             "efficientnet_lite0",
             takes_pretrained=True,
         ),
+        *_networks("frozen", 8, "frozen_efficientnet_lite0"),
         *_networks("preact_resnet", 8, "preact_resnet18"),
         *_networks("wide_preact_resnet", 4, "resnet101"),
         *_networks("resnet29", 4, "resnet29"),

@@ -128,7 +128,8 @@ def _define_optimisation(learning_rate_decay_factor, momentum, ema_decay):
     )
 
 
-def _define_output():
+def define_run_folder():
+    """Defines --train_log_dir."""
     flags.DEFINE_string(
         "train_log_dir",
         "",
@@ -136,6 +137,10 @@ def _define_output():
         "runs/DATASET-NOISE/METHOD-SEED if empty. A run that was stopped "
         "continues from its last checkpoint.",
     )
+
+
+def _define_output():
+    define_run_folder()
     flags.DEFINE_integer(
         "save_interval_secs",
         1200,
