@@ -14,6 +14,7 @@ if __name__ == "__main__":
     import _check_installed  # noqa: F401
 
 import pathlib
+import shlex
 
 from absl import flags
 from etils import epy
@@ -29,7 +30,34 @@ with epy.lazy_imports():
     from tfnoisy.comparison import runner as runner_lib
     from tfnoisy.comparison import table as table_lib
 
-shared_flags.define("plugin", dataset_name="digits", noise="symmetric:0.4")
+# Alike for all methods; what is given goes to every trainer.
+_OF_DATA = (
+    "data_dir",
+    "labels_csv",
+    "corrections",
+    "skip_broken",
+    "test_share",
+    "min_class_images",
+    "image_size",
+    "train_split",
+    "test_split",
+    "noise_manifest",
+    "cache_mib",
+)
+_FILES = ("data_dir", "labels_csv", "corrections", "noise_manifest")
+# Of these the labels are known to be right.
+_CLEAN = ("digits", "cifar10", "cifar100", "fashion_mnist", "mnist")
+
+shared_flags.define(
+    "plugin",
+    *_OF_DATA,
+    dataset_name="digits",
+    noise=None,
+    more={
+        "noise": "If not given symmetric:0.4 where the labels are known to be "
+        "right (digits, cifar10, cifar100, mnist, fashion_mnist), else none."
+    },
+)
 with flag_groups.group("What to compare"):
     flags.DEFINE_list(
         "methods",
@@ -75,8 +103,30 @@ with flag_groups.group(flag_groups.OUTPUT):
 FLAGS = flags.FLAGS
 
 
+def settle():
+    """Adds noise where labels are known to be right, and none elsewhere."""
+    if FLAGS.noise is None:
+        adds = FLAGS.dataset_name in _CLEAN and not (
+            FLAGS.noise_manifest or FLAGS.corrections
+        )
+        FLAGS.noise = "symmetric:0.4" if adds else "none"
+
+
+def data_flags():
+    """Returns the words for the data flags that were given, a list."""
+    words = []
+    for name in _OF_DATA:
+        value = FLAGS[name].value
+        if FLAGS[name].present and name in _FILES and value:
+            value = pathlib.Path(value).expanduser().absolute()
+        if FLAGS[name].present:
+            words.append(shlex.quote(f"--{name}={value}"))
+    return words
+
+
 def main(_):
     """Compares."""
+    settle()
     noise = FLAGS.noise.replace(":", "_")
     output_dir = pathlib.Path(
         FLAGS.output_dir or f"runs/compare/{FLAGS.dataset_name}-{noise}"
@@ -89,7 +139,7 @@ def main(_):
         FLAGS.dataset_name,
         FLAGS.noise,
         FLAGS.num_epochs,
-        FLAGS["flags"].value,
+        [*data_flags(), *FLAGS["flags"].value],
         FLAGS.method_flags,
         loaded,
     )

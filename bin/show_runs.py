@@ -18,7 +18,7 @@ from tfnoisy import errors, output_file
 from tfnoisy.cli import command_line, flag_groups
 
 with epy.lazy_imports():
-    from tfnoisy.comparison import curves
+    from tfnoisy.comparison import curves, table
     from tfnoisy.runs import folder as run_folder
 
 with flag_groups.group(flag_groups.DATA):
@@ -48,7 +48,8 @@ def row(path):
         memorised = results["train"]["wrong_labels_fitted"]
         return (
             str(results["method"]),
-            f"{results['dataset']} {results['noise']['spec']}",
+            f"{results['dataset']} "
+            + table.described_noise(results["noise"]["spec"]),
             str(results["steps"]),
             f"{results['test']['accuracy']:.4f}",
             f"{results['best_test_accuracy']:.4f}",

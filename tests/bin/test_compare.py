@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 
 import pytest
 
@@ -101,3 +102,45 @@ def test_a_dry_run_prints_the_commands(tmp_path, run_script):
     assert " --batch_size=60 --batch_size=20 " in lines[6]
     assert lines[15].endswith(f" --seed=1 --train_log_dir={path}/bkd-1")
     assert not path.exists()
+
+
+def commands(run_script, *flags):
+    done = run_script("compare.py", "--dry_run", "--seeds=1", *flags)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_noise_is_added_where_labels_are_known_to_be_right(
+    run_script, tmp_path
+):
+    (tmp_path / "c.csv").write_text("path,given_label\n")
+    for flags, noise in (
+        (["--dataset_name=digits"], "symmetric:0.4"),
+        (["--dataset_name=cifar10", "--num_epochs=1"], "symmetric:0.4"),
+        (["--dataset_name=folder", "--num_epochs=1"], "none"),
+        (["--dataset_name=clothing1m", "--num_epochs=1"], "none"),
+        (["--dataset_name=digits", "--noise=pairflip:0.2"], "pairflip:0.2"),
+        ([f"--corrections={tmp_path}/c.csv"], "none"),
+    ):
+        lines = commands(run_script, f"--output_dir={tmp_path}/out", *flags)
+        assert all(f"--noise={noise} " in line + " " for line in lines)
+
+
+def test_the_data_flags_reach_every_trainer(run_script, tmp_path):
+    lines = commands(
+        run_script,
+        "--dataset_name=folder",
+        f"--data_dir={tmp_path}/my images",
+        "--num_epochs=1",
+        "--image_size=32",
+        "--skip_broken",
+        "--test_share=0.3",
+        "--methods=baseline,dividemix",
+        f"--output_dir={tmp_path}/out",
+    )
+    assert len(lines) == 2
+    for line in lines:
+        words = shlex.split(line)
+        assert f"--data_dir={tmp_path}/my images" in words
+        assert {"--image_size=32", "--test_share=0.3"} <= set(words)
+        assert "--skip_broken=True" in words

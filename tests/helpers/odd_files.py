@@ -70,6 +70,9 @@ def _write_tables(folder):
     (folder / "wide.csv").write_text(f"path,given_label\n{'a' * 200_000},1\n")
     (folder / "quoted.csv").write_text('path,given_label\n"a.png,1\n')
     (folder / "header.csv").write_text("path,given_label\n")
+    (folder / "good.csv").write_text(
+        "path,given_label,action\ncat/0.png,cat,keep\n"
+    )
     (folder / "no_label.csv").write_text("path,colour\na.png,red\n")
     (folder / "surplus.csv").write_text("path,given_label\na.png,crane, bird\n")
     (folder / "missing_files.csv").write_text(

@@ -35,7 +35,7 @@ _NEEDS = {
     "inject_noise.py": "--dataset_name=digits --noise=symmetric:0.4 "
     "--output_dir={out}",
     "apply_corrections.py": "--data_dir={odd}/images "
-    "--corrections={odd}/header.csv --output_dir={out}",
+    "--corrections={odd}/good.csv --output_dir={out}",
     "inspect_data.py": "--data_dir={odd}/images",
     "local_server.py": "--model_dir={models}",
     "predict.py": "--dataset_name=digits --model_dir={models}",

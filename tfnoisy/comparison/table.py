@@ -76,10 +76,13 @@ def to_markdown(protocol, runs, outcomes):
 def title(protocol):
     """Returns the data, the noise and the budget in a line."""
     epochs = "epoch" if protocol.num_epochs == 1 else "epochs"
-    return (
-        f"{protocol.dataset_name}, {protocol.noise}, "
-        f"{protocol.num_epochs} {epochs}"
-    )
+    noise = described_noise(protocol.noise)
+    return f"{protocol.dataset_name}, {noise}, {protocol.num_epochs} {epochs}"
+
+
+def described_noise(spec):
+    """Returns a noise's text; of none, that the labels may be wrong anyway."""
+    return "noise: the data's own" if spec == "none" else spec
 
 
 def table(summaries):
