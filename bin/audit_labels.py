@@ -33,6 +33,7 @@ from tfnoisy.cli import command_line, flag_groups, plugin_flag, shared_flags
 
 with epy.lazy_imports():
     from tfnoisy.audit import (
+        checklist,
         cross_validate,
         detection,
         from_evidence,
@@ -43,6 +44,7 @@ with epy.lazy_imports():
         table,
     )
     from tfnoisy.augment import standard
+    from tfnoisy.datasets import corrections
     from tfnoisy.runs import data as run_data
     from tfnoisy.runs import evidence as run_evidence
     from tfnoisy.training import evaluate_run, loss_features
@@ -119,6 +121,29 @@ shared_flags.define(
 )
 with flag_groups.group(_CROSSVAL):
     flags.DEFINE_integer("folds", 5, "Parts that the data are divided into.", 2)
+with flag_groups.group("Checking labels by hand"):
+    flags.DEFINE_integer(
+        "budget",
+        0,
+        "Write to_check.csv, so many labels for a person to check: first a "
+        "random sample of 100, then by --order. Fill in its columns action "
+        "(keep, relabel, remove) and corrected_label; 0 writes none.",
+        0,
+        1_000_000,
+    )
+    flags.DEFINE_enum(
+        "order",
+        "wrongness",
+        choices.CHECK_ORDERS,
+        "wrongness: what is probably wrong comes first. entropy: what is least "
+        "certain, where a better model is the aim.",
+    )
+    flags.DEFINE_string(
+        "answers",
+        "",
+        "A filled in to_check.csv, or a corrections.csv: the share of wrong "
+        "labels gets a 95 % interval, scores and flags are corrected.",
+    )
 with flag_groups.group(flag_groups.OUTPUT):
     flags.DEFINE_string(
         "output_dir",
@@ -242,6 +267,25 @@ def from_predictions(method, output):
     )
 
 
+def check(found, data, output):
+    """Takes answers into account, and writes the list of what to check."""
+    done, revised = (), found
+    if FLAGS.answers:
+        answered = checklist.answers(corrections.read(FLAGS.answers), data)
+        revised, _ = checklist.revise(found, data, answered, FLAGS.seed)
+        done = answered.rows
+    if FLAGS.budget:
+        # By the scores before any answer, as the sample was drawn.
+        chosen = checklist.rows(
+            found, FLAGS.budget, FLAGS.order, FLAGS.seed, done
+        )
+        output_file.write(
+            output / "to_check.csv", checklist.to_csv(chosen, found, data)
+        )
+        print(f"{len(chosen):,} labels to check: {output / 'to_check.csv'}")
+    return revised
+
+
 def main(_):
     """Audits."""
     method = source()
@@ -258,6 +302,8 @@ def main(_):
         found = from_features.judge(data, FLAGS.features)
     else:
         data, found = from_predictions(method, output)
+    if FLAGS.answers or FLAGS.budget:
+        found = check(found, data, output)
     table.write(output / "labels.csv", found, data.class_names, data.paths)
     report.write(
         output / "report.html",

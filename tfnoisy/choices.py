@@ -24,6 +24,9 @@ LABEL_SCORES = (
     "confidence_weighted_entropy",
 )
 
+# Which labels are checked first, see `audit.checklist`.
+CHECK_ORDERS = ("wrongness", "entropy")
+
 # Heads on a frozen network, see `audit.frozen_head`.
 HEADS = ("ridge", "ridge_given", "logistic")
 

@@ -273,6 +273,32 @@ def apply(corrections, datasets, partial=False, lenient=False):
     )
 
 
+def find(corrections, dataset):
+    """Joins decisions to the examples of one data set.
+
+    Args:
+        corrections: `Corrections`.
+        dataset: the `ImageDataset` with the labels that people saw.
+
+    Returns:
+        {row: `Correction`}; decisions on other images are left out.
+
+    Raises:
+        DataError: as `apply`.
+    """
+    index = _Index({"": dataset})
+    problems, found = [], {}
+    for decision in corrections.decisions:
+        place, _ = index.find(decision)
+        if place is None:
+            continue
+        if fault := index.fault(decision, place):
+            problems.append(f"{decision.where}: {decision.key}: {fault}")
+        found[place[1]] = decision
+    problems_lib.refuse(corrections.name, problems)
+    return found
+
+
 def _changed(data, decisions):
     """Returns a data set after {row: `Correction`}."""
     labels = data.given_labels.copy()
