@@ -21,6 +21,7 @@ or in RUN_DIR/audit.
 if __name__ == "__main__":
     import _check_installed  # noqa: F401
 
+import functools
 import pathlib
 import sys
 
@@ -41,6 +42,7 @@ with epy.lazy_imports():
         label_quality,
         pred_probs,
         report,
+        review,
         table,
     )
     from tfnoisy.augment import standard
@@ -125,9 +127,9 @@ with flag_groups.group("Checking labels by hand"):
     flags.DEFINE_integer(
         "budget",
         0,
-        "Write to_check.csv, so many labels for a person to check: first a "
-        "random sample of 100, then by --order. Fill in its columns action "
-        "(keep, relabel, remove) and corrected_label; 0 writes none.",
+        "How many labels a person will check: first a random sample of 100, "
+        "then by --order. They are on review.html (200 if this is 0) and, to "
+        "be filled in elsewhere, in to_check.csv (none if this is 0).",
         0,
         1_000_000,
     )
@@ -156,6 +158,8 @@ with flag_groups.group(flag_groups.OUTPUT):
     )
 
 FLAGS = flags.FLAGS
+# Labels on the page where --budget does not say how many.
+_DEFAULT_BUDGET = 200
 
 
 def source():
@@ -269,16 +273,21 @@ def from_predictions(method, output):
 
 def check(found, data, output):
     """Takes answers into account, and writes the list of what to check."""
-    done, revised = (), found
+    done, revised = np.array([], int), found
     if FLAGS.answers:
         answered = checklist.answers(corrections.read(FLAGS.answers), data)
         revised, _ = checklist.revise(found, data, answered, FLAGS.seed)
         done = answered.rows
+    # By the scores before any answer, as the sample was drawn.
+    budget = FLAGS.budget or _DEFAULT_BUDGET
+    order = functools.partial(
+        checklist.rows, found, order=FLAGS.order, seed=FLAGS.seed
+    )
+    review.write(
+        output / "review.html", found, data, order(budget), seed=FLAGS.seed
+    )
     if FLAGS.budget:
-        # By the scores before any answer, as the sample was drawn.
-        chosen = checklist.rows(
-            found, FLAGS.budget, FLAGS.order, FLAGS.seed, done
-        )
+        chosen = order(budget, done=done)
         output_file.write(
             output / "to_check.csv", checklist.to_csv(chosen, found, data)
         )
@@ -302,8 +311,7 @@ def main(_):
         found = from_features.judge(data, FLAGS.features)
     else:
         data, found = from_predictions(method, output)
-    if FLAGS.answers or FLAGS.budget:
-        found = check(found, data, output)
+    found = check(found, data, output)
     table.write(output / "labels.csv", found, data.class_names, data.paths)
     report.write(
         output / "report.html",
@@ -319,6 +327,7 @@ def main(_):
         f"(estimated noise rate {found.noise_rate:.3f}); see "
         f"{output / 'report.html'} and labels.csv beside it"
     )
+    print(f"decide label by label: open {output / 'review.html'}")
     measured = detection.measure(found)
     if measured:
         print(

@@ -1,5 +1,7 @@
 """The judgement of labels by the features of a frozen network."""
 
+import dataclasses
+
 import numpy as np
 import tensorflow as tf
 
@@ -35,8 +37,9 @@ def judge(dataset, features, cache_dir=None):
         UserError: one line, for whatever the user can put right.
     """
     found = compute.of(dataset, features, cache_dir=cache_dir)
-    errors, _ = find(dataset, found.values)
-    return quality_of(errors, dataset, found.name, found.note)
+    errors, measured = find(dataset, found.values)
+    quality = quality_of(errors, dataset, found.name, found.note)
+    return dataclasses.replace(quality, neighbours=measured.neighbours)
 
 
 def find(dataset, values):

@@ -50,6 +50,8 @@ class LabelQuality:
             losses, else on the label score.
         clean_labels: int64 [N], the truth, -1 where no class is right; None
             where it is unknown.  It decides nothing, it judges the rest.
+        neighbours: int64 [N, k], rows of the most similar images, nearest
+            first, -1 where there are fewer; or None.
     """
 
     ids: np.ndarray
@@ -69,6 +71,7 @@ class LabelQuality:
     group: np.ndarray | None = None
     cuts: dict[str, float] = dataclasses.field(default_factory=dict)
     clean_labels: np.ndarray | None = None
+    neighbours: np.ndarray | None = None
 
     def __len__(self):
         return len(self.ids)
