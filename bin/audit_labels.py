@@ -24,6 +24,7 @@ if __name__ == "__main__":
 import functools
 import pathlib
 import sys
+import threading
 
 import numpy as np
 from absl import flags
@@ -43,6 +44,7 @@ with epy.lazy_imports():
         pred_probs,
         report,
         review,
+        review_server,
         table,
     )
     from tfnoisy.augment import standard
@@ -145,6 +147,15 @@ with flag_groups.group("Checking labels by hand"):
         "",
         "A filled in to_check.csv, or a corrections.csv: the share of wrong "
         "labels gets a 95 % interval, scores and flags are corrected.",
+    )
+    flags.DEFINE_integer(
+        "serve",
+        None,
+        "Serve review.html on this machine, at this port (0: any that is "
+        "free), until Ctrl-C: decisions are saved to corrections.csv beside "
+        "it. If not given, nothing is served.",
+        0,
+        65_535,
     )
 with flag_groups.group(flag_groups.OUTPUT):
     flags.DEFINE_string(
@@ -322,12 +333,13 @@ def main(_):
     )
     for note in dict.fromkeys((*data.notes, *found.notes)):
         print(note)
+    if FLAGS.serve is None:
+        print(f"decide label by label: open {output / 'review.html'}")
     print(
         f"{found.is_label_issue.sum()} of {len(found)} labels look wrong "
         f"(estimated noise rate {found.noise_rate:.3f}); see "
         f"{output / 'report.html'} and labels.csv beside it"
     )
-    print(f"decide label by label: open {output / 'review.html'}")
     measured = detection.measure(found)
     if measured:
         print(
@@ -338,6 +350,23 @@ def main(_):
                 if measured[name] is not None
             )
         )
+    if FLAGS.serve is not None:
+        serve(output)
+
+
+def serve(output):
+    """Serves the page until Ctrl-C."""
+    file = output / "corrections.csv"
+    served = review_server.ReviewServer(
+        output / "review.html", file, FLAGS.serve
+    )
+    print(f"decisions go to {file}; Ctrl-C ends\n{served.url}", flush=True)
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        print(f"ended; decisions are in {file}", file=sys.stderr)
+    finally:
+        served.close()
 
 
 def run():

@@ -80,7 +80,7 @@ def saved(tab):
 
 def test_it_needs_nothing_else_and_nothing_in_it_runs(page):
     html = page.read_text()
-    assert "http:" not in html and "https:" not in html
+    assert "http://" not in html and "https://" not in html
     assert html.count("</script>") == 2 and "default-src 'none'" in html
 
 

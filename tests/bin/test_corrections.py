@@ -1,12 +1,20 @@
 """Decisions about labels, from a file into trainings, audits and copies."""
 
 import json
+import pathlib
+import signal
+import subprocess
+import sys
+import urllib.request
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import little_folder
 from tfnoisy.noise import manifest as manifests
+
+ROOT = pathlib.Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +168,49 @@ def test_a_sheet(run_script, images, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert f"pictures of 2 classes: {sheet}" in done.stdout
-    from PIL import Image
-
     pixels = np.asarray(Image.open(sheet))
     assert pixels.shape[1] > 190
+
+
+def test_the_audits_page_is_served_until_it_is_interrupted(images, tmp_path):
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            ROOT / "bin/audit_labels.py",
+            "--dataset_name=folder",
+            f"--data_dir={images / 'train'}",
+            "--features=efficientnet_lite0",
+            f"--output_dir={tmp_path}",
+            "--budget=8",
+            "--serve=0",
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    lines = iter(process.stdout.readline, "")
+    url = next(line for line in lines if line.startswith("http://")).strip()
+    with urllib.request.urlopen(url, timeout=20) as answer:
+        assert b"Check labels" in answer.read()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 0
+    assert "ended; decisions are in" in process.stderr.read()
+    assert len((tmp_path / "to_check.csv").read_text().splitlines()) == 9
+
+
+def test_answers_give_an_interval(run_script, images, tmp_path):
+    flags = [
+        "--dataset_name=folder",
+        f"--data_dir={images / 'train'}",
+        f"--output_dir={tmp_path}",
+    ]
+    done = run_script("audit_labels.py", *flags, "--budget=12")
+    assert done.returncode == 0, done.stderr
+    file = tmp_path / "to_check.csv"
+    lines = file.read_text().splitlines()
+    filled = [line.replace(",undecided,", ",keep,") for line in lines]
+    file.write_text("\n".join(filled) + "\n")
+    done = run_script("audit_labels.py", *flags, f"--answers={file}")
+    assert done.returncode == 0, done.stderr
+    assert "0.0% of the labels are wrong; 95 % interval" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("0 of 12 labels look wrong")

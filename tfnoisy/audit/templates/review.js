@@ -24,11 +24,48 @@ function restore() {
   } catch (error) { decisions = {}; past = []; }
 }
 function keep() {
+  saveToServer();
   try {
     localStorage.setItem(STORE, JSON.stringify({decisions, past: past.slice(-1000)}));
   } catch (error) {
     at("progress").textContent = "This browser keeps nothing: save often. ";
   }
+}
+
+// Where `audit_labels.py --serve` shows the page: each decision goes there.
+const served = location.protocol === "http:";
+const token = new URLSearchParams(location.search).get("token");
+let version = null, saving = Promise.resolve(), waiting = false;
+
+async function ask(method, body) {
+  const headers = {"X-Token": token, "Content-Type": "text/csv"};
+  if (version !== null) headers["X-Version"] = version;
+  const answer = await fetch("/corrections.csv", {method, headers, body});
+  if (!answer.ok) throw new Error((await answer.text()).trim());
+  version = answer.headers.get("X-Version");
+  return answer.text();
+}
+function saveToServer() {
+  if (!served || version === null || waiting) return;
+  waiting = true;
+  saving = saving.then(async () => {
+    waiting = false;
+    try {
+      await ask("PUT", toCsv());
+      at("saved").textContent = "saved";
+    } catch (error) {
+      at("saved").textContent = "NOT SAVED: " + (error.message || "the server is gone");
+    }
+  });
+}
+async function takeFromServer() {
+  try {
+    const text = await ask("GET");
+    if (text.trim()) { decisions = {}; past = []; load(text); }
+  } catch (error) {
+    at("saved").textContent = "NOT SAVED: " + (error.message || "the server is gone");
+  }
+  select((page.items.find(item => !isDecided(item)) || page.items[0] || {}).key);
 }
 
 function isDecided(item) {
@@ -298,4 +335,5 @@ function onKey(event) {
 
 restore();
 prepare();
+if (served) takeFromServer();
 select((page.items.find(item => !isDecided(item)) || page.items[0] || {}).key);
