@@ -23,6 +23,7 @@ from tfnoisy.cli import command_line, flag_groups, shared_flags
 
 with epy.lazy_imports():
     from tfnoisy.benchmarks import bookkeeping as bookkeeping_suite
+    from tfnoisy.benchmarks import checking
     from tfnoisy.benchmarks import input as input_suite
     from tfnoisy.benchmarks import label_audit as audit_suite
     from tfnoisy.benchmarks import scaling as scaling_suite
@@ -44,13 +45,15 @@ with flag_groups.group("What to measure"):
             "serving",
             "start",
             "audit",
+            "checking",
         ],
         "step: a training step of a method beside the passes it cannot avoid. "
         "input: augmented views. streaming: reading images from disk. "
         "bookkeeping: what is remembered of the examples. scaling: a step on "
         "several replicas. serving: an exported model. start: from the command "
         "to --help, and to the first training step. audit: wrong labels found "
-        "by features, on CIFAR-10N.",
+        "by features, on CIFAR-10N. checking: what a person's checks are worth "
+        "there.",
     )
     flags.DEFINE_integer(
         "repeats",
@@ -140,6 +143,9 @@ def main(_):
     elif FLAGS.suite == "audit":
         for result in audit_suite.label_audit_suite():
             print(json.dumps({"suite": "audit", **result}), flush=True)
+    elif FLAGS.suite == "checking":
+        for result in checking.checking_suite():
+            print(json.dumps({"suite": "checking", **result}), flush=True)
     elif FLAGS.suite == "bookkeeping":
         for result in bookkeeping_suite.bookkeeping_suite(
             FLAGS.num_examples or bookkeeping_suite.NUM_EXAMPLES
