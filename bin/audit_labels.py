@@ -21,6 +21,7 @@ or in RUN_DIR/audit.
 if __name__ == "__main__":
     import _check_installed  # noqa: F401
 
+import dataclasses
 import functools
 import pathlib
 import sys
@@ -46,6 +47,7 @@ with epy.lazy_imports():
         review,
         review_server,
         table,
+        trust,
     )
     from tfnoisy.augment import standard
     from tfnoisy.datasets import corrections
@@ -228,24 +230,57 @@ def from_run(folder, losses_only):
     }
     file = judged.folder.evidence
     if losses_only or not file.exists():
-        return data, label_quality.LabelQuality.from_losses(
+        found = label_quality.LabelQuality.from_losses(
             losses=loss_features.cross_entropies(logits, data.given_labels),
             **common_arguments,
         )
+        return data, with_trust(found, judged)
     evidence = run_evidence.read(file, judged.recorded)
     known = evidence.known(data.ids)
-    if not known.all():
-        print(
+    left_out = (
+        ()
+        if known.all()
+        else (
             f"{(~known).sum():,} of {len(data):,} examples are left out: the "
-            "run has no evidence of them",
-            file=sys.stderr,
+            "run has no evidence of them.",
         )
+    )
     data = data.take(known)
     arguments = {
         name: value[known] if isinstance(value, np.ndarray) else value
         for name, value in common_arguments.items()
     }
-    return data, from_evidence.of(evidence.take(data.ids), **arguments)
+    found = from_evidence.of(evidence.take(data.ids), **arguments)
+    found = dataclasses.replace(found, notes=(*found.notes, *left_out))
+    return data, with_trust(found, judged)
+
+
+def with_trust(found, judged):
+    """Says how far a run's judgement can be trusted.
+
+    Args:
+        found: its `LabelQuality`.
+        judged: its `evaluate_run.RunEvaluator`.
+    """
+    results = judged.folder.read_results() or {}
+    agreement = (results.get("holdout") or {}).get("accuracy")
+    agreement = (results.get("head") or {}).get("held_out_agreement", agreement)
+    if agreement is None:
+        told = (
+            "The run held out no labels (--holdout=0.1 would have): nothing "
+            "says how far its judgement can be trusted."
+        )
+        return dataclasses.replace(found, notes=(told, *found.notes))
+    doubt = trust.doubt(
+        agreement,
+        found.given_labels,
+        found.num_classes,
+        "This run",
+        "its network has not learned the classes",
+    )
+    told = f"Of held-out given labels {agreement:.0%} are predicted."
+    notes = (*filter(None, [doubt]), told, *found.notes)
+    return dataclasses.replace(found, notes=notes, doubt=doubt)
 
 
 def from_predictions(method, output):
@@ -282,11 +317,11 @@ def from_predictions(method, output):
     )
 
 
-def check(found, data, output):
+def check(found, data, output, decided):
     """Takes answers into account, and writes the list of what to check."""
     done, revised = np.array([], int), found
-    if FLAGS.answers:
-        answered = checklist.answers(corrections.read(FLAGS.answers), data)
+    if decided is not None:
+        answered = checklist.answers(decided, data)
         revised, _ = checklist.revise(found, data, answered, FLAGS.seed)
         done = answered.rows
     # By the scores before any answer, as the sample was drawn.
@@ -315,6 +350,7 @@ def main(_):
         FLAGS.output_dir or pathlib.Path(FLAGS.run_dir) / "audit"
     ).expanduser()
     output_file.check_folder(output, "--output_dir")
+    decided = corrections.read(FLAGS.answers) if FLAGS.answers else None
     if method in ("run", "losses"):
         data, found = from_run(FLAGS.run_dir, method == "losses")
     elif method == "features":
@@ -322,7 +358,7 @@ def main(_):
         found = from_features.judge(data, FLAGS.features)
     else:
         data, found = from_predictions(method, output)
-    found = check(found, data, output)
+    found = check(found, data, output, decided)
     table.write(output / "labels.csv", found, data.class_names, data.paths)
     report.write(
         output / "report.html",
@@ -336,7 +372,8 @@ def main(_):
     if FLAGS.serve is None:
         print(f"decide label by label: open {output / 'review.html'}")
     print(
-        f"{found.is_label_issue.sum()} of {len(found)} labels look wrong "
+        f"{found.is_label_issue.sum()} of {len(found)} labels "
+        f"{'would be flagged' if found.doubt else 'look wrong'} "
         f"(estimated noise rate {found.noise_rate:.3f}); see "
         f"{output / 'report.html'} and labels.csv beside it"
     )

@@ -27,7 +27,9 @@ def test_from_pred_probs(case):
     assert found.noise_rate == pytest.approx(0.3, abs=0.05)
     np.testing.assert_allclose(found.transition_matrix.sum(axis=1), 1)
     assert found.clean_labels is None and found.is_wrong is None
-    assert found.notes == () and found.score_name == "self-confidence"
+    (told,) = found.notes
+    assert told.startswith("Of the given labels ")
+    assert found.score_name == "self-confidence"
 
 
 def test_another_score_and_predictions_of_trained_examples(case):

@@ -12,13 +12,9 @@ from tfnoisy.audit import (
     near_duplicates,
     thumbnails,
 )
+from tfnoisy.audit import trust as trust_lib
 from tfnoisy.audit.features import compute, store
 
-# With fewer held-out labels predicted right, relative to guessing the most
-# frequent class, either most labels are wrong or the features do not tell the
-# classes apart: pixels of CIFAR-10 reach 0.32 with right labels, and a third of
-# these would be flagged.
-_LEAST_ABOVE_CHANCE = 0.35
 _IMAGES_AT_ONCE = 256
 
 
@@ -124,8 +120,20 @@ def quality_of(errors, dataset, name, note=""):
         ),
         score_name="probability that the label is right",
         notes=(*trust(errors), *filter(None, [note])),
+        doubt=doubt(errors),
         pred_probs=errors.posterior,
         clean_labels=dataset.clean_labels,
+    )
+
+
+def doubt(errors):
+    """Returns a sentence if the features cannot judge the labels, else ""."""
+    return trust_lib.doubt(
+        errors.held_out_agreement,
+        errors.given_labels,
+        errors.num_classes,
+        "These features",
+        "the features do not tell the classes apart",
     )
 
 
@@ -135,18 +143,9 @@ def trust(errors):
     Args:
         errors: a `label_errors.LabelErrors`.
     """
-    counts = np.bincount(errors.given_labels, minlength=errors.num_classes)
-    chance = counts.max() / counts.sum()
     agreement = errors.held_out_agreement
     low, high = errors.noise_bracket
-    sentences = []
-    if agreement - chance < _LEAST_ABOVE_CHANCE * (1 - chance):
-        sentences.append(
-            "These features cannot judge these labels: of held-out labels "
-            f"{agreement:.0%} are predicted, guessing the most frequent class "
-            f"gives {chance:.0%}. Either most labels are wrong, or the "
-            "features do not tell the classes apart: check some by hand."
-        )
+    sentences = list(filter(None, [doubt(errors)]))
     sentences.append(
         f"Of the given labels {agreement:.0%} are what the other images "
         f"predict. Between {low:.1%} and {high:.1%} of the labels are wrong: "

@@ -12,7 +12,7 @@ import dataclasses
 import numpy as np
 
 from tfnoisy import errors
-from tfnoisy.audit import columns, issues, loss_mixture, scores
+from tfnoisy.audit import columns, issues, loss_mixture, scores, trust
 from tfnoisy.audit import pred_probs as probabilities
 
 MOST_TRUSTED, LEAST_TRUSTED = 1, 4
@@ -50,6 +50,8 @@ class LabelQuality:
             losses, else on the label score.
         clean_labels: int64 [N], the truth, -1 where no class is right; None
             where it is unknown.  It decides nothing, it judges the rest.
+        doubt: a sentence if the labels cannot be judged by this evidence, which
+            then comes before all numbers; else "".
         neighbours: int64 [N, k], rows of the most similar images, nearest
             first, -1 where there are fewer; or None.
     """
@@ -71,6 +73,7 @@ class LabelQuality:
     group: np.ndarray | None = None
     cuts: dict[str, float] = dataclasses.field(default_factory=dict)
     clean_labels: np.ndarray | None = None
+    doubt: str = ""
     neighbours: np.ndarray | None = None
 
     def __len__(self):
@@ -133,6 +136,18 @@ class LabelQuality:
             given, pred_probs, score, adjust_pred_probs
         )
         joint = issues.confident_joint(given, pred_probs)
+        agreement = float(np.mean(pred_probs.argmax(axis=1) == given))
+        doubt = trust.doubt(
+            agreement,
+            given,
+            num_classes,
+            "These predictions",
+            "the network has not learned the classes",
+        )
+        told = (
+            f"Of the given labels {agreement:.0%} are what the network "
+            "predicts of images that it was not trained on."
+        )
         return cls(
             **fields,
             label_score=np.clip(label_score, 0, 1).astype(np.float64),
@@ -145,7 +160,10 @@ class LabelQuality:
             ),
             score_name=score.replace("_", " ").replace("self ", "self-")
             + ", adjusted" * adjust_pred_probs,
-            notes=() if out_of_sample else (_IN_SAMPLE,),
+            notes=(*filter(None, [doubt]), told)
+            if out_of_sample
+            else (_IN_SAMPLE,),
+            doubt=doubt if out_of_sample else "",
             pred_probs=pred_probs,
         )
 
