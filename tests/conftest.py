@@ -24,11 +24,17 @@ from tfnoisy.cli import tensorflow_start
 
 tensorflow_start.prepare()
 
+import hypothesis
 import pytest
 import tensorflow as tf
 
 from tfnoisy import plugins
 from tfnoisy.catalogue import datasets, methods, networks, noises, views
+
+# The same examples in each run: a test that fails, fails again.
+# HYPOTHESIS_PROFILE=default draws new ones.
+hypothesis.settings.register_profile("same", derandomize=True)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0],
