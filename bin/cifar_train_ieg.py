@@ -344,6 +344,11 @@ def main(_):
     if FLAGS.mode == "evaluation":
         evaluate()
         return
+    if FLAGS.method == "ieg" and not FLAGS.aug_type:
+        raise errors.UserError(
+            "--aug_type= names no strong view, which IEG needs; default is "
+            "the standard view once more"
+        )
     trusted = ("dataset_hold_ratio", "dir", "csv", "split")
     if FLAGS.method != "supervised" and not any(
         FLAGS[f"probe_{name}"].value for name in trusted

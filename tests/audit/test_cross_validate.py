@@ -7,6 +7,7 @@ from tfnoisy import errors
 from tfnoisy.audit import cross_validate
 from tfnoisy.augment import standard
 from tfnoisy.datasets import load
+from tfnoisy.runs import lock
 
 
 def digits(rows="train[:300]"):
@@ -75,3 +76,12 @@ def test_networks_for_views_of_a_part(tmp_path):
         num_epochs=1,
     )
     np.testing.assert_allclose(probs.sum(1), 1, atol=1e-5)
+
+
+def test_another_process_in_the_folder_is_refused(tmp_path):
+    with lock.Lock(tmp_path) as held:
+        held.acquire()
+        before = sorted(tmp_path.rglob("*"))
+        with pytest.raises(errors.UserError, match="another --output_dir"):
+            predict(digits(), tmp_path)
+        assert sorted(tmp_path.rglob("*")) == before

@@ -122,6 +122,7 @@ NUMBERS = [
         ("--probe_dataset_hold_ratio=1", "probe_dataset_hold_ratio"),
         ("--grad_eps_init=2", "grad_eps_init"),
         ("--decay_steps=many", "decay_steps"),
+        ("--aug_type=", "aug_type"),
         ("--meta_stepsize=-1", "meta_stepsize"),
     ),
     *_one(

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 import tiny_methods
 from tfnoisy import errors
+from tfnoisy.methods import baseline
 
 IMAGES, LABELS = tiny_methods.digits()[0]
 
@@ -161,3 +162,29 @@ def test_a_student_in_float16_trains_with_a_scaled_loss():
     assert np.isfinite(history["loss"]).all()
     assert method.steps_made() == 2
     assert method.classifier().compute_dtype == "float32"
+
+
+def test_masked_rows_take_their_weights_with_them():
+    images = np.random.default_rng(0).normal(size=(4, 8, 8, 1))
+    images, labels = images.astype("float32"), np.array([0, 1, 2, 3])
+    weights = np.array([1.0, 2.0, 3.0, 4.0], "float32")
+    student = keras.Sequential(
+        [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(4)]
+    )
+    found = []
+    for mask, kept in (([1, 0, 1, 0], [0, 2]), ([1, 1], [0, 1])):
+        rows = range(4) if len(mask) == 4 else kept
+        batch = {
+            "images": tf.constant(images[list(rows)]),
+            "labels": tf.constant(labels[list(rows)]),
+            "sample_weight": tf.constant(weights[list(rows)]),
+            "mask": tf.constant(mask),
+        }
+        method = baseline.Baseline(student)
+        method.compile("sgd")
+        found.append(float(method.test_step(batch)["loss"]))
+        losses = keras.losses.sparse_categorical_crossentropy(
+            labels[kept], student(images[kept]), from_logits=True
+        )
+        wanted = np.mean(np.array(losses) * weights[kept])
+        assert found[-1] == pytest.approx(wanted, rel=1e-5)

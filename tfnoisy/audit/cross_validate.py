@@ -13,6 +13,7 @@ from tfnoisy.methods import baseline
 from tfnoisy.nets import precision, registry
 from tfnoisy.runs import data as run_data
 from tfnoisy.runs import folder as run_folder
+from tfnoisy.runs import lock
 from tfnoisy.training import (
     distribution,
     evaluation,
@@ -82,47 +83,50 @@ def pred_probs(
         Probabilities float32 [N, C], a row for each of the data set's.
 
     Raises:
-        UserError: for too many or too few folds.
+        UserError: for too many or too few folds, and where another process
+            trains in the folder.
         TrainingError: if training cannot go on.
     """
     fold = folds_of(dataset, folds, seed)
     strategy = distribution.make_strategy("one_device")
     momentum = loss_scale.momentum_for(mixed_precision)
     found = np.empty([len(dataset), dataset.num_classes], np.float32)
-    for number in range(folds):
-        path = run_folder.RunFolder(folder / f"fold-{number}")
-        student = registry.build(
-            studentnet,
-            dataset.num_classes,
-            augmentation.view_shape,
-            dtype=precision.policy(mixed_precision),
-            seed=seed + number,
-        )
-        method = baseline.Baseline(
-            student, weight_decay=weight_decay, seed=seed
-        )
-        rest, left_out = (
-            dataset.take(fold != number),
-            dataset.take(fold == number),
-        )
-        steps = max(1, run_data.steps_of(num_epochs, len(rest), batch_size))
-        rate = restart_schedules.cosine_one(learning_rate, steps)
-        method.compile(momentum(rate, 0.9))
-        loop.Loop(
-            method,
-            pipeline.TrainingData(
-                rest, augmentation, min(batch_size, len(rest)), seed
-            ),
-            path,
-            strategy,
-            num_steps=steps,
-            eval_every=0,
-            evaluators={
-                f"fold {number + 1} of {folds}": evaluation.Evaluator(
-                    method, left_out, augmentation, 250, strategy
-                )
-            },
-        ).run()
-        logits = evaluation.predict_logits(method, left_out, augmentation)
-        found[fold == number] = tf.nn.softmax(logits).numpy()
+    with lock.Lock(folder, "--output_dir") as held:
+        held.acquire()
+        for number in range(folds):
+            path = run_folder.RunFolder(folder / f"fold-{number}")
+            student = registry.build(
+                studentnet,
+                dataset.num_classes,
+                augmentation.view_shape,
+                dtype=precision.policy(mixed_precision),
+                seed=seed + number,
+            )
+            method = baseline.Baseline(
+                student, weight_decay=weight_decay, seed=seed
+            )
+            rest, left_out = (
+                dataset.take(fold != number),
+                dataset.take(fold == number),
+            )
+            steps = max(1, run_data.steps_of(num_epochs, len(rest), batch_size))
+            rate = restart_schedules.cosine_one(learning_rate, steps)
+            method.compile(momentum(rate, 0.9))
+            loop.Loop(
+                method,
+                pipeline.TrainingData(
+                    rest, augmentation, min(batch_size, len(rest)), seed
+                ),
+                path,
+                strategy,
+                num_steps=steps,
+                eval_every=0,
+                evaluators={
+                    f"fold {number + 1} of {folds}": evaluation.Evaluator(
+                        method, left_out, augmentation, 250, strategy
+                    )
+                },
+            ).run()
+            logits = evaluation.predict_logits(method, left_out, augmentation)
+            found[fold == number] = tf.nn.softmax(logits).numpy()
     return found

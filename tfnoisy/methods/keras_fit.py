@@ -312,6 +312,8 @@ class Fitting:
             logits, labels = (
                 tf.boolean_mask(rows, mask > 0) for rows in (logits, labels)
             )
+            if weights is not None:
+                weights = tf.boolean_mask(weights, mask > 0)
         losses = losses_lib.cross_entropy(labels, logits)
         if weights is not None:
             losses *= tf.reshape(tf.cast(weights, losses.dtype), [-1])

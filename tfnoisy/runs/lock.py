@@ -33,12 +33,14 @@ class Lock:
     run folder is made, and locked, by `acquire`.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder, option="--train_log_dir"):
         """Names the lock; nothing is opened.
 
         Args:
             folder: the path of the run folder.
+            option: the flag by which a user names the folder.
         """
+        self._option = option
         self.path = pathlib.Path(folder) / _NAME
         self._file = None
         self._named = False
@@ -115,7 +117,7 @@ class Lock:
             raise errors.UserError(
                 f"another process trains in {self.path.parent}"
                 f"{f' ({holder})' if holder else ''}: wait for its end, stop "
-                "it, or choose another --train_log_dir"
+                f"it, or choose another {self._option}"
             ) from None
         except OSError as error:
             if error.errno not in _NO_LOCKS:
