@@ -102,6 +102,38 @@ def test_what_is_announced_must_be_there(read, rows):
         read(buffer.getvalue())
 
 
+def test_an_archive_may_lie_about_what_it_holds(read):
+    contents = odd_files.header((10**9, 10)) + bytes(320)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("a.npy", contents)
+    archive = buffer.getvalue()
+    # The size is in the member's header and in the directory, in 4 bytes.
+    size = len(contents).to_bytes(4, "little")
+    assert archive.count(size) == 2
+    with pytest.raises(ValueError, match="is announced"):
+        read(archive.replace(size, b"\xfe\xff\xff\xff"))
+
+
+@pytest.mark.parametrize(
+    ("compression", "message"),
+    [
+        (zipfile.ZIP_DEFLATED, "the archive is damaged"),
+        (zipfile.ZIP_BZIP2, "as NumPy does not compress"),
+        (zipfile.ZIP_LZMA, "as NumPy does not compress"),
+    ],
+)
+def test_damaged_and_other_compression_is_refused(read, compression, message):
+    contents = saved(np.save, np.arange(4000))
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as file:
+        file.writestr("a.npy", contents)
+    archive = bytearray(buffer.getvalue())
+    archive[40:60] = bytes(20)
+    with pytest.raises(ValueError, match=message):
+        read(bytes(archive))
+
+
 def test_other_archives_are_refused(read):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as file:

@@ -8,13 +8,19 @@ What a file is, is read from it: its name does not count.
 import math
 import os
 import pathlib
+import struct
 import tokenize
 import zipfile
+import zlib
 
 import numpy as np
 
 # What these files give rise to when they are damaged, or something else.
 ERRORS = (OSError, ValueError, EOFError, zipfile.BadZipFile, RuntimeError)
+# How NumPy stores the arrays of an archive.
+_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+# Deflate makes no more than this of a byte (zlib's technical notes say 1032).
+_DEFLATED = 1032
 _NO_ARRAYS = "no NumPy file: an array (.npy) or an archive of some (.npz)"
 
 
@@ -34,15 +40,27 @@ def read(path):
         if not zipfile.is_zipfile(file):
             file.seek(0)
             return _array(file, size)
-        with zipfile.ZipFile(file) as archive:
-            arrays = {}
-            for member in archive.infolist():
-                name = member.filename.removesuffix(".npy")
-                if name == member.filename:
-                    raise ValueError(f"it holds {name}, which is no array")
-                with archive.open(member) as contents:
-                    arrays[name] = _array(contents, member.file_size)
-            return arrays
+        try:
+            with zipfile.ZipFile(file) as archive:
+                return dict(
+                    _member(archive, member, size)
+                    for member in archive.infolist()
+                )
+        except (zlib.error, struct.error):
+            raise ValueError("the archive is damaged") from None
+
+
+def _member(archive, member, size):
+    """Returns the name and the array of one member of an archive."""
+    name = member.filename.removesuffix(".npy")
+    if name == member.filename:
+        raise ValueError(f"it holds {name}, which is no array")
+    if member.compress_type not in _COMPRESSIONS:
+        raise ValueError(f"{name} is compressed as NumPy does not compress")
+    # What the archive says of its sizes may be wrong as well.
+    held = min(member.file_size, _DEFLATED * min(member.compress_size, size))
+    with archive.open(member) as contents:
+        return name, _array(contents, held)
 
 
 def _array(file, size):

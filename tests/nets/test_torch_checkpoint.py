@@ -5,7 +5,10 @@ import zipfile
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+import odd_bytes
 from tfnoisy import errors
 from tfnoisy.nets import torch_checkpoint
 
@@ -73,6 +76,10 @@ def archive(pickled, values=VALUES, compression=zipfile.ZIP_STORED):
         file.writestr("model/byteorder", "little")
         file.writestr("model/data/7", values.tobytes())
     return contents.getvalue()
+
+
+def _damaged(layout):
+    return odd_bytes.damaged(layout(state(a=tensor(), b=tensor())))
 
 
 def read(tmp_path, contents):
@@ -164,6 +171,27 @@ def test_refuses_all_else_in_one_line(tmp_path, layout, pickled, monkeypatch):
 def test_refuses_files_of_another_kind(tmp_path, contents):
     with pytest.raises(errors.UserError, match=r"weights\.pth"):
         read(tmp_path, contents)
+
+
+def test_refuses_an_archive_with_a_password(tmp_path):
+    contents = bytearray(archive(state(a=tensor())))
+    # Bit 0 of a member's flags, in its header and in the directory.
+    contents[6] |= 1
+    contents[contents.index(b"PK\1\2") + 8] |= 1
+    with pytest.raises(errors.UserError, match="encrypted"):
+        read(tmp_path, bytes(contents))
+
+
+@settings(max_examples=200, deadline=None)
+@given(contents=st.sampled_from([stream, archive]).flatmap(_damaged))
+def test_whatever_the_bytes_are_it_is_read_or_refused(
+    tmp_path_factory, contents
+):
+    try:
+        found = read(tmp_path_factory.getbasetemp(), contents)
+    except errors.UserError:
+        return
+    assert all(isinstance(array, np.ndarray) for array in found.values())
 
 
 def test_names_a_file_that_is_not_there(tmp_path):

@@ -107,7 +107,7 @@ def read(path):
         struct.error,
         pickle.UnpicklingError,
         zipfile.BadZipFile,
-        NotImplementedError,
+        RuntimeError,
     ) as error:
         raise errors.UserError(
             f"{path} is not a PyTorch checkpoint of tensors alone "
