@@ -24,6 +24,7 @@ from tfnoisy.cli import command_line, flag_groups, shared_flags
 with epy.lazy_imports():
     from tfnoisy.benchmarks import bookkeeping as bookkeeping_suite
     from tfnoisy.benchmarks import checking
+    from tfnoisy.benchmarks import coverage as coverage_suite
     from tfnoisy.benchmarks import input as input_suite
     from tfnoisy.benchmarks import label_audit as audit_suite
     from tfnoisy.benchmarks import scaling as scaling_suite
@@ -45,6 +46,7 @@ with flag_groups.group("What to measure"):
             "serving",
             "start",
             "audit",
+            "coverage",
             "checking",
         ],
         "step: a training step of a method beside the passes it cannot avoid. "
@@ -146,6 +148,9 @@ def main(_):
     elif FLAGS.suite == "checking":
         for result in checking.checking_suite():
             print(json.dumps({"suite": "checking", **result}), flush=True)
+    elif FLAGS.suite == "coverage":
+        found = coverage_suite.coverage_suite()
+        print(json.dumps({"suite": "coverage", **found}), flush=True)
     elif FLAGS.suite == "bookkeeping":
         for result in bookkeeping_suite.bookkeeping_suite(
             FLAGS.num_examples or bookkeeping_suite.NUM_EXAMPLES

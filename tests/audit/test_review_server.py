@@ -133,3 +133,43 @@ def test_a_port_that_is_taken_is_one_line(served):
     port = int(server.url.split(":")[2].partition("/")[0])
     with pytest.raises(errors.UserError, match=f"--serve={port}"):
         review_server.ReviewServer(path, path, port)
+
+
+@pytest.mark.skipif(browser.PATH is None, reason="no browser is installed")
+def test_decisions_that_are_not_on_the_page_stay_in_the_file(served, tmp_path):
+    server, path, data = served
+    off_page = data.example_keys[10]
+    given = data.class_names[data.given_labels[10]]
+    line = f"{off_page},,{given},,remove,blurred"
+    header = ",".join(corrections.COLUMNS)
+    path.write_text(f"{header}\n{line}\n")
+    with browser.Browser(tmp_path) as tab:
+        tab.open(server.url)
+        tab.wait("version !== null")
+        tab.press("k")
+        tab.run("saving")
+        assert line in path.read_text().splitlines()
+        assert len(corrections.read(path).decisions) == 2
+
+
+@pytest.mark.skipif(browser.PATH is None, reason="no browser is installed")
+def test_what_could_not_be_saved_is_saved_after_a_reload(served, tmp_path):
+    server, path, data = served
+    with browser.Browser(tmp_path) as tab:
+        tab.open(server.url)
+        tab.wait("version !== null")
+        tab.press("k")
+        tab.wait("document.getElementById('saved').textContent === 'saved'")
+        # As if the server did not answer.
+        tab.run("window.fetch = () => Promise.reject(new Error('gone'))")
+        tab.press("x")
+        tab.wait(
+            "document.getElementById('saved').textContent.includes('NOT SAVED')"
+        )
+        assert len(corrections.read(path).decisions) == 1
+        tab.open(server.url)
+        tab.wait("document.getElementById('saved').textContent === 'saved'")
+        assert [one.action for one in corrections.read(path).decisions] == [
+            "keep",
+            "remove",
+        ]

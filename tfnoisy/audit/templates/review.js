@@ -15,18 +15,30 @@ const strata = numbers(page.strata, Uint8Array);
 
 // {key: {action, label}}; label is a class's number, or null.
 let decisions = {}, past = [], shown = [], place = 0;
+// {key: cells}: lines of a loaded file that do not belong to this page, but
+// are somebody's work: they are saved again as they were.
+let others = {};
+// Whether the server lacks what this browser has.
+let unsaved = false;
 
 function restore() {
   try {
     const kept = JSON.parse(localStorage.getItem(STORE) || "{}");
     decisions = kept.decisions || {};
     past = kept.past || [];
-  } catch (error) { decisions = {}; past = []; }
+    others = kept.others || {};
+    unsaved = Boolean(kept.unsaved);
+  } catch (error) { decisions = {}; past = []; others = {}; }
 }
 function keep() {
+  unsaved = served;
   saveToServer();
+  remember();
+}
+function remember() {
   try {
-    localStorage.setItem(STORE, JSON.stringify({decisions, past: past.slice(-1000)}));
+    localStorage.setItem(STORE, JSON.stringify(
+      {decisions, past: past.slice(-1000), others, unsaved}));
   } catch (error) {
     at("progress").textContent = "This browser keeps nothing: save often. ";
   }
@@ -53,6 +65,8 @@ function saveToServer() {
     try {
       await ask("PUT", toCsv());
       at("saved").textContent = "saved";
+      unsaved = waiting;
+      remember();
     } catch (error) {
       at("saved").textContent = "NOT SAVED: " + (error.message || "the server is gone");
     }
@@ -61,7 +75,12 @@ function saveToServer() {
 async function takeFromServer() {
   try {
     const text = await ask("GET");
-    if (text.trim()) { decisions = {}; past = []; load(text); }
+    if (text.trim()) {
+      // What could not be saved before a reload goes on top of the file.
+      const mine = unsaved ? {decisions, others} : {decisions: {}, others: {}};
+      decisions = {}; past = []; others = {};
+      load(text, mine);
+    }
   } catch (error) {
     at("saved").textContent = "NOT SAVED: " + (error.message || "the server is gone");
   }
@@ -219,6 +238,9 @@ function toCsv() {
     lines.push([path, item.sha256, safe(page.classes[item.given]), safe(label), one.action, ""]
       .map(cell).join(","));
   }
+  for (const [key, cells] of Object.entries(others)) {
+    if (!decisions[key]) lines.push(cells.map(cell).join(","));
+  }
   return lines.join("\n") + "\n";
 }
 function parseCsv(text) {
@@ -238,7 +260,7 @@ function parseCsv(text) {
   if (value || rows.at(-1).length) rows.at(-1).push(value);
   return rows.filter(row => row.length > 1);
 }
-function load(text) {
+function load(text, mine = {decisions: {}, others: {}}) {
   const [head, ...rows] = parseCsv(text.replace(/^\ufeff/, ""));
   const columns = Object.fromEntries((head || []).map((name, k) => [name.trim(), k]));
   if (!("path" in columns) || !("action" in columns)) {
@@ -246,22 +268,34 @@ function load(text) {
     return;
   }
   const items = new Map(page.items.map(item => [item.key, item]));
-  let taken = 0, strange = 0;
+  let taken = 0, strange = 0, elsewhere = 0;
   for (const row of rows) {
-    const item = items.get(original(row[columns.path]).replace(/^\.\//, ""));
+    const key = original(row[columns.path]).replace(/^\.\//, "");
+    const item = items.get(key);
     const action = row[columns.action];
     const name = original(row[columns.corrected_label] || "");
+    const given = original(row[columns.given_label] || "");
     const label = page.classes.indexOf(name);
-    if (!item || !["keep", "relabel", "remove", "undecided"].includes(action) ||
-        (action === "relabel" && label < 0)) { strange += 1; continue; }
+    if (!["keep", "relabel", "remove", "undecided"].includes(action) ||
+        (action === "relabel" && !name)) { strange += 1; continue; }
+    if (!item || (given && given !== page.classes[item.given]) ||
+        (action === "relabel" && label < 0)) {
+      others[key] = COLUMNS.map(column => row[columns[column]] || "");
+      elsewhere += 1;
+      continue;
+    }
     past.push([item.key, decisions[item.key] || null]);
     decisions[item.key] = {action, label: action === "relabel" ? label : null};
     taken += 1;
   }
+  Object.assign(decisions, mine.decisions);
+  Object.assign(others, mine.others);
   keep();
   select();
   at("progress").textContent = `${taken} decisions loaded` +
-    (strange ? `, ${strange} are on images or classes that are not here` : "");
+    (elsewhere ? `, ${elsewhere} are on images or labels that are not here: ` +
+      "they stay in the file" : "") +
+    (strange ? `, ${strange} lines left out: they do not say what to do` : "");
 }
 
 function prepare() {
