@@ -41,6 +41,7 @@ with epy.lazy_imports():
         detection,
         from_evidence,
         from_features,
+        health_section,
         label_quality,
         pred_probs,
         report,
@@ -50,7 +51,8 @@ with epy.lazy_imports():
         trust,
     )
     from tfnoisy.augment import standard
-    from tfnoisy.datasets import corrections
+    from tfnoisy.datasets import corrections, csv_cells
+    from tfnoisy.datasets.sources import survey
     from tfnoisy.runs import data as run_data
     from tfnoisy.runs import evidence as run_evidence
     from tfnoisy.training import evaluate_run, loss_features
@@ -90,6 +92,12 @@ with flag_groups.group(_JUDGE):
         "student), or a file .npy or .npz of N rows. Computed features are "
         "kept in the user's cache.",
     )
+    flags.DEFINE_boolean(
+        "health",
+        True,
+        "features: look for near duplicates, test images that are in training, "
+        "odd ones out, dark and blurred pictures as well.",
+    )
     flags.DEFINE_enum(
         "score",
         "self_confidence",
@@ -105,6 +113,7 @@ shared_flags.define(
     "min_class_images",
     "image_size",
     "train_split",
+    "test_split",
     "noise",
     "noise_seed",
     "noise_manifest",
@@ -209,9 +218,27 @@ def source():
 
 def load():
     """Returns the training data that the flags name, noise applied."""
+    return run_data.load_training(data_options())
+
+
+def data_options():
+    """Returns the `DataOptions` that the flags amount to."""
     names = run_data.DataOptions.__dataclass_fields__
     values = {name: FLAGS[name].value for name in names if name in FLAGS}
-    return run_data.load_training(run_data.DataOptions(**values))
+    return run_data.DataOptions(**values)
+
+
+def test_images():
+    """Returns the test `ImageDataset`, or why there is none, in words."""
+    options = dataclasses.replace(
+        data_options(), test_share=0.0, corrections="", skip_broken=True
+    )
+    try:
+        return run_data.load_split(options, FLAGS.test_split)
+    except errors.UserError as error:
+        # The first of the problems, where there is a list, without remedy.
+        lines = str(error).splitlines()[:2]
+        return lines[-1].strip().partition(";")[0]
 
 
 def from_run(folder, losses_only):
@@ -355,7 +382,12 @@ def main(_):
         data, found = from_run(FLAGS.run_dir, method == "losses")
     elif method == "features":
         data = load()
-        found = from_features.judge(data, FLAGS.features)
+        found = from_features.judge(
+            data,
+            FLAGS.features,
+            test=test_images() if FLAGS.health else None,
+            with_health=FLAGS.health,
+        )
     else:
         data, found = from_predictions(method, output)
     found = check(found, data, output, decided)
@@ -367,8 +399,18 @@ def main(_):
         table_name="labels.csv",
         max_images=FLAGS.max_images,
     )
+    if data.skipped:
+        columns = survey.skipped_columns(list(data.skipped))
+        output_file.write(output / "skipped.csv", csv_cells.to_csv(columns))
+    if found.health is not None:
+        health_section.write(output / "health.csv", found, data)
     for note in dict.fromkeys((*data.notes, *found.notes)):
         print(note)
+    if found.health is not None:
+        print(found.health.describe())
+        print(
+            *found.health.notes, sep="\n", end="\n" * bool(found.health.notes)
+        )
     if FLAGS.serve is None:
         print(f"decide label by label: open {output / 'review.html'}")
     print(

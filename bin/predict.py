@@ -19,7 +19,7 @@ import sys
 from absl import flags
 from etils import epy
 
-from tfnoisy import choices, errors, output_file
+from tfnoisy import choices, errors, output_file, progress
 from tfnoisy.cli import command_line, flag_groups, native_output, shared_flags
 
 with epy.lazy_imports():
@@ -250,7 +250,7 @@ def main(_):
         items = split_items(asked.image_shape)
     tally = Tally()
     lines = answer_formats.FORMATS[FLAGS.format](
-        tally.watch(asked.answers(items))
+        tally.watch(progress.over(asked.answers(items), "answers", len(items)))
     )
     if FLAGS.output:
         output_file.write(FLAGS.output, "".join(f"{line}\n" for line in lines))

@@ -39,3 +39,38 @@ def test_a_short_stage_says_nothing_to_a_file():
     with progress.Progress("features", 2, file=file) as bar:
         bar.update(2)
     assert not file.getvalue()
+
+
+def test_what_was_done_before_does_not_count_for_the_time_left(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    file = io.StringIO()
+    with progress.Progress("training", 1000, "steps", file, done=400) as bar:
+        now[0] = 60.0
+        bar.update(60)
+    assert file.getvalue() == (
+        "training: 460 of 1,000 steps, 1 a second, 09:00 left\n"
+    )
+
+
+def test_values_pass_through(monkeypatch, capsys):
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    seen = []
+    for value in progress.over("abc", "letters", 3, "letters"):
+        seen.append(value)
+        now[0] += 61
+    assert seen == ["a", "b", "c"]
+    assert "letters: 2 of 3 letters" in capsys.readouterr().err
+
+
+def test_work_goes_on_where_nobody_reads(monkeypatch):
+    class Closed(io.StringIO):
+        def write(self, _):
+            raise BrokenPipeError
+
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    with progress.Progress("features", 10, file=Closed()) as bar:
+        now[0] = 61.0
+        bar.update(1)

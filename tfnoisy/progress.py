@@ -3,6 +3,7 @@
 On a terminal a bar; where the output is a file, a line now and then.
 """
 
+import contextlib
 import sys
 import time
 
@@ -18,7 +19,7 @@ class Progress:
     Use it in a `with` statement and call `update`.
     """
 
-    def __init__(self, title, total, unit="images", file=None):
+    def __init__(self, title, total, unit="images", file=None, done=0):
         """Begins to count.
 
         Args:
@@ -26,15 +27,18 @@ class Progress:
             total: how many there are to do.
             unit: of what.
             file: where to write; stderr by default.
+            done: how many had been done before.
         """
         self._file = sys.stderr if file is None else file
         self._title, self._total, self._unit = title, total, unit
-        self._done, self._started = 0, time.monotonic()
+        self._first = self._done = done
+        self._started = time.monotonic()
         self._next = self._started + _SECONDS
         self._bar = None
         if self._file.isatty():
             self._bar = tqdm.tqdm(
                 total=total,
+                initial=done,
                 desc=title,
                 unit=f" {unit}",
                 file=self._file,
@@ -55,10 +59,13 @@ class Progress:
             self._bar.update(done)
         elif time.monotonic() >= self._next:
             self._next = time.monotonic() + _SECONDS
-            print(self._line(), file=self._file, flush=True)
+            # Its reader may have ended; the work goes on.
+            with contextlib.suppress(OSError):
+                print(self._line(), file=self._file, flush=True)
 
     def _line(self):
-        rate = self._done / (time.monotonic() - self._started)
+        seconds = time.monotonic() - self._started
+        rate = (self._done - self._first) / seconds
         left = "?"
         if rate:
             left = tqdm.tqdm.format_interval((self._total - self._done) / rate)
@@ -66,3 +73,18 @@ class Progress:
             f"{self._title}: {self._done:,} of {self._total:,} {self._unit}, "
             f"{rate:.3g} a second, {left} left"
         )
+
+
+def over(values, title, total, unit="images"):
+    """Yields values, and says how far they are.
+
+    Args:
+        values: what is iterated over.
+        title: as for `Progress`.
+        total: likewise.
+        unit: likewise.
+    """
+    with Progress(title, total, unit) as shown:
+        for value in values:
+            yield value
+            shown.update(1)

@@ -154,7 +154,7 @@ def test_decisions_that_are_not_on_the_page_stay_in_the_file(served, tmp_path):
 
 @pytest.mark.skipif(browser.PATH is None, reason="no browser is installed")
 def test_what_could_not_be_saved_is_saved_after_a_reload(served, tmp_path):
-    server, path, data = served
+    server, path, _ = served
     with browser.Browser(tmp_path) as tab:
         tab.open(server.url)
         tab.wait("version !== null")

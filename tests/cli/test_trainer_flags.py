@@ -88,5 +88,4 @@ def test_every_option_of_the_data_is_a_flag_of_the_audit(script_flags):
         "holdout",
         # It looks at all images of a folder.
         "test_share",
-        "test_split",
     }

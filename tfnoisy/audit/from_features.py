@@ -3,22 +3,13 @@
 import dataclasses
 
 import numpy as np
-import tensorflow as tf
 
-from tfnoisy.audit import (
-    geometry,
-    label_errors,
-    label_quality,
-    near_duplicates,
-    thumbnails,
-)
+from tfnoisy.audit import geometry, health, label_errors, label_quality
 from tfnoisy.audit import trust as trust_lib
-from tfnoisy.audit.features import compute, store
-
-_IMAGES_AT_ONCE = 256
+from tfnoisy.audit.features import compute
 
 
-def judge(dataset, features, cache_dir=None):
+def judge(dataset, features, cache_dir=None, *, test=None, with_health=False):
     """Returns the `LabelQuality` of a data set, by features.
 
     Near duplicates of an image do not confirm each other's labels.
@@ -28,14 +19,29 @@ def judge(dataset, features, cache_dir=None):
         features: a name or a file, see `features.compute.of`.
         cache_dir: the folder that keeps computed features; None for the
             user's cache.
+        test: where the health is examined, the test images: as for
+            `health.examine`.
+        with_health: whether to examine the health of the data set too.
 
     Raises:
         UserError: one line, for whatever the user can put right.
     """
     found = compute.of(dataset, features, cache_dir=cache_dir)
-    errors, measured = find(dataset, found.values)
+    errors, measured, pairs = _find(dataset, found.values)
     quality = quality_of(errors, dataset, found.name, found.note)
-    return dataclasses.replace(quality, neighbours=measured.neighbours)
+    examined = None
+    if with_health:
+        examined = health.examine(
+            dataset,
+            measured,
+            pairs,
+            test=test,
+            features=features,
+            cache_dir=cache_dir,
+        )
+    return dataclasses.replace(
+        quality, neighbours=measured.neighbours, health=examined
+    )
 
 
 def find(dataset, values):
@@ -48,15 +54,16 @@ def find(dataset, values):
     Returns:
         A `label_errors.LabelErrors`, and the `geometry.Geometry`.
     """
+    return _find(dataset, values)[:2]
+
+
+def _find(dataset, values):
+    """Does so, and returns the near duplicates as well."""
     measured = geometry.measure(values)
-    # Different digits of 8 x 8 grey pixels are as alike as copies of a photo.
-    if min(dataset.images.shape[1:3]) >= thumbnails.SIDE and (
-        dataset.images.shape[3] == 3
-    ):
-        pairs = near_duplicates.find(measured, small(dataset.images))
-        groups = pairs.groups(len(dataset))
-    else:
-        groups = copies(values)
+    pairs = health.duplicates(dataset, measured)
+    # Equal features confirm each other, whatever the images look like.
+    same = copies(values)
+    groups = pairs.groups(len(dataset), also=(np.arange(len(same)), same))
     measured = measured.with_groups(groups)
     errors = label_errors.find_label_errors(
         dataset.given_labels,
@@ -64,7 +71,7 @@ def find(dataset, values):
         num_classes=dataset.num_classes,
         measured=measured,
     )
-    return errors, measured
+    return errors, measured, pairs
 
 
 def copies(features):
@@ -78,23 +85,6 @@ def copies(features):
     return np.array(
         [first.setdefault(row.tobytes(), k) for k, row in enumerate(rows)]
     )
-
-
-def small(images):
-    """Returns the `Thumbnails` of images, which are read a part at a time.
-
-    Args:
-        images: uint8 [N, H, W, C], an array or `streamed.StreamedImages`.
-    """
-    side = thumbnails.SIDE
-    colours = np.empty([len(images), side, side, 3], np.uint8)
-    digests = []
-    for first in range(0, len(images), _IMAGES_AT_ONCE):
-        pixels = images[first : first + _IMAGES_AT_ONCE]
-        digests += [store.key_of(image) for image in pixels]
-        means = tf.image.resize(pixels, [side, side], "area").numpy()
-        colours[first : first + len(pixels)] = np.round(means)
-    return thumbnails.Thumbnails(colours, tuple(digests))
 
 
 def quality_of(errors, dataset, name, note=""):

@@ -8,6 +8,7 @@ A source fills an `LabelQuality`; the table and the report take one:
 """
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
@@ -54,6 +55,7 @@ class LabelQuality:
             then comes before all numbers; else "".
         neighbours: int64 [N, k], rows of the most similar images, nearest
             first, -1 where there are fewer; or None.
+        health: a `health.Health` of the data set, rows as here, or None.
     """
 
     ids: np.ndarray
@@ -75,6 +77,7 @@ class LabelQuality:
     clean_labels: np.ndarray | None = None
     doubt: str = ""
     neighbours: np.ndarray | None = None
+    health: Any = None
 
     def __len__(self):
         return len(self.ids)

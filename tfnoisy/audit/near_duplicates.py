@@ -62,17 +62,19 @@ class Pairs:
     def __len__(self):
         return len(self.first)
 
-    def groups(self, count):
+    def groups(self, count, also=((), ())):
         """Returns int64 [count], equal for images that pairs connect.
 
         A group's number is the row of its first image.
 
         Args:
             count: N, of one set of images.
+            also: two int arrays of equal lengths, further pairs of rows.
         """
+        first = np.concatenate([self.first, np.asarray(also[0], np.int64)])
+        second = np.concatenate([self.second, np.asarray(also[1], np.int64)])
         links = sparse.coo_array(
-            (np.ones(len(self)), (self.first, self.second)),
-            shape=(count, count),
+            (np.ones(len(first)), (first, second)), shape=(count, count)
         )
         _, parts = csgraph.connected_components(links, directed=False)
         _, firsts = np.unique(parts, return_index=True)
@@ -103,8 +105,9 @@ def find(measured, pixels):
 def find_leaks(test_unit, train_unit, test_pixels, train_pixels):
     """Finds test images that are nearly the same as a training image.
 
-    Each test image is compared with its two nearest training images, and all
-    with all for equal pixels.
+    Thumbnails are compared all with all, for saving a picture again can move
+    its features far away; parts, gaps and features with the two nearest
+    training images.
 
     Args:
         test_unit: float32 [M, D], features centred by the training mean, of
@@ -119,15 +122,40 @@ def find_leaks(test_unit, train_unit, test_pixels, train_pixels):
     near, cosines = geometry.nearest(test_unit, train_unit, 2)
     found = _Found(test_unit, test_pixels, train_unit, train_pixels)
     found.add(SAME_PIXELS, *_equal(test_pixels.digests, train_pixels.digests))
-    rows = np.repeat(np.arange(len(near)), near.shape[1])
-    alike = (
-        test_pixels.correlations(rows, train_pixels, near.ravel())
-        >= _PIXEL_CORRELATION
-    )
-    found.add_pixels(rows[alike], near.ravel()[alike])
+    found.add_pixels(*_alike(test_pixels, train_pixels))
     found.add_nearest(near, cosines, len(train_unit))
     rows, places = np.nonzero(cosines >= _NEAR_COSINE)
     found.add(FEATURES, rows, near[rows, places])
+    return found.pairs(ordered=False)
+
+
+def find_equal(unit, pixels):
+    """Finds images of equal pixels alone, as `find` finds near duplicates.
+
+    Args:
+        unit: float32 [N, D], features of length 1.
+        pixels: a `thumbnails.Thumbnails` of the images.
+    """
+    found = _Found(unit, pixels, unit, pixels)
+    found.add(SAME_PIXELS, *_equal(pixels.digests, pixels.digests))
+    return found.pairs(ordered=True)
+
+
+def find_equal_leaks(test_pixels, train_pixels):
+    """Finds test images with the pixels of a training image.
+
+    Args:
+        test_pixels: a `thumbnails.Thumbnails` of M images.
+        train_pixels: those of N images.
+
+    Returns:
+        `Pairs` as of `find_leaks`, with cosines of 1.
+    """
+    ones = [
+        np.ones([len(p), 1], np.float32) for p in (test_pixels, train_pixels)
+    ]
+    found = _Found(ones[0], test_pixels, ones[1], train_pixels)
+    found.add(SAME_PIXELS, *_equal(test_pixels.digests, train_pixels.digests))
     return found.pairs(ordered=False)
 
 
@@ -227,13 +255,22 @@ def _equal(digests, others):
     return np.array(pairs, np.int64).reshape(-1, 2).T
 
 
-def _alike(pixels):
-    """Returns all pairs of rows whose thumbnails correlate enough."""
+def _alike(pixels, others=None):
+    """Returns all pairs of rows whose thumbnails correlate enough.
+
+    Args:
+        pixels: a `thumbnails.Thumbnails`.
+        others: what to compare them with; None for themselves, each pair once.
+    """
     found = [np.empty([2, 0], np.int64)]
     for first in range(0, len(pixels), _BLOCK):
         here = slice(first, first + _BLOCK)
-        rest = pixels.plain[first:].T
+        start = first if others is None else 0
+        rest = (pixels if others is None else others).plain[start:].T
         for part in (pixels.plain[here], pixels.mirrored[here]):
-            rows, others = np.nonzero(part @ rest >= _PIXEL_CORRELATION)
-            found.append(np.stack([rows, others])[:, rows < others] + first)
+            rows, places = np.nonzero(part @ rest >= _PIXEL_CORRELATION)
+            pairs = np.stack([rows + first, places + start])
+            if others is None:
+                pairs = pairs[:, pairs[0] < pairs[1]]
+            found.append(pairs)
     return np.concatenate(found, axis=1)

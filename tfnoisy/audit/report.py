@@ -10,7 +10,7 @@ import jinja2
 import numpy as np
 
 from tfnoisy import errors, output_file
-from tfnoisy.audit import detection, figures, issues
+from tfnoisy.audit import detection, figures, health_section, issues
 
 MAX_IMAGES = 500
 # Of the images' data URIs together, in characters; all else is some 200 kB.
@@ -92,6 +92,7 @@ def render(evidence, dataset, *, table_name=None, max_images=MAX_IMAGES):
         measured=detection.measure(evidence),
         loss_range=_loss_range(evidence),
         table_name=table_name,
+        health=health_section.view(evidence, dataset),
     )
 
 

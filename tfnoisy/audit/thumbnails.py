@@ -9,6 +9,8 @@ import functools
 
 import numpy as np
 
+from tfnoisy.audit.features import store
+
 SIDE = 32
 # All with all are compared at this side, and crops are looked for at it.
 _COARSE = 16
@@ -17,7 +19,26 @@ _LEAST_DEVIATION = 0.5
 # Parts of an image that a crop may be: shares of the side, and places.
 _SHARES, _PLACES = (0.94, 0.875, 0.81, 0.75), 5
 _BLOCK = 1000
+_READ_AT_ONCE = 256
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+def of(images):
+    """Returns the `Thumbnails` of images, which are read a part at a time.
+
+    Args:
+        images: uint8 [N, H, W, C], an array or `streamed.StreamedImages`.
+    """
+    import tensorflow as tf
+
+    colours = np.empty([len(images), SIDE, SIDE, 3], np.uint8)
+    digests = []
+    for first in range(0, len(images), _READ_AT_ONCE):
+        pixels = images[first : first + _READ_AT_ONCE]
+        digests += [store.key_of(image) for image in pixels]
+        means = tf.image.resize(pixels, [SIDE, SIDE], "area").numpy()
+        colours[first : first + len(pixels)] = np.round(means)
+    return Thumbnails(colours, tuple(digests))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

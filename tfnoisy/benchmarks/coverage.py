@@ -45,9 +45,10 @@ def coverage_suite(
 
     Returns:
         {sets, coverage, width, random_coverage, random_width,
-        bracket_coverage, bracket_width, bracket_too_high, bracket_too_low}:
-        shares of the sets, and mean widths.  The bracket is too high where
-        its lower end is above the truth.
+        bracket_coverage, bracket_width, bracket_too_high, bracket_too_low,
+        bracket_coverage_above_12}: shares of the sets, and mean widths.  The
+        bracket is too high where its lower end is above the truth; the last
+        number is of the sets with more than 12 % noise.
     """
     data = load.load(dataset_name, split)
     if features is None:
@@ -64,7 +65,9 @@ def coverage_suite(
             rows.append(
                 _row(subset, features[here], measured, kind, seed, num_checks)
             )
-    means = np.mean(rows, axis=0)
+    rows = np.array(rows, float)
+    means = rows.mean(axis=0)
+    much = rows[:, -1] > _MIDDLE
     names = (
         "coverage",
         "width",
@@ -75,7 +78,11 @@ def coverage_suite(
         "bracket_too_high",
         "bracket_too_low",
     )
-    return {"sets": len(rows), **dict(zip(names, means.tolist(), strict=True))}
+    found = dict(zip(names, means.tolist()))
+    found["bracket_coverage_above_12"] = float(
+        rows[much, names.index("bracket_coverage")].mean()
+    )
+    return {"sets": len(rows), **found}
 
 
 def _row(subset, features, measured, kind, seed, num_checks):
@@ -110,6 +117,7 @@ def _row(subset, features, measured, kind, seed, num_checks):
         bracket_high - bracket_low,
         bracket_low > truth,
         bracket_high < truth,
+        truth,
     )
 
 

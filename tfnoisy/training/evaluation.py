@@ -29,10 +29,17 @@ class Evaluator:
         batch_size = min(batch_size, len(dataset))
         top = min(5, method.num_classes)
 
+        # Made once: TensorFlow keeps some KiB of every pipeline for good.
+        made = []
+
         def batches(context):
-            return pipeline.evaluation_batches(
-                dataset, augmentation, batch_size, labels, context
-            )
+            if not made:
+                made.append(
+                    pipeline.evaluation_batches(
+                        dataset, augmentation, batch_size, labels, context
+                    )
+                )
+            return made[0]
 
         def judge(batch):
             logits, labels = (

@@ -1,5 +1,7 @@
 """What an evaluation finds out about a method in training."""
 
+import numpy as np
+
 from tfnoisy.methods import base
 
 
@@ -46,7 +48,10 @@ class Judge:
     def learning_rate(self, step):
         """Returns the learning rate of the update after so many, a float."""
         rate = self._method.optimizer._learning_rate
-        return float(rate(step) if callable(rate) else base.value_of(rate))
+        if not callable(rate):
+            return float(base.value_of(rate))
+        # TensorFlow keeps every Python number that it makes a tensor of.
+        return float(rate(np.array(step, np.int32)))
 
     def _loss_scale(self):
         """Returns the loss scale and what it cost so far, if there is one."""

@@ -2,12 +2,14 @@
 
 import contextlib
 import math
+import sys
 import time
 
+import numpy as np
 import tensorflow as tf
 import tqdm
 
-from tfnoisy import errors
+from tfnoisy import errors, progress
 
 # The logs that the bar shows, where a method has them.
 _ON_THE_BAR = ("loss", "accuracy", "data_util")
@@ -25,15 +27,17 @@ class Reporter:
         Args:
             folder: a `runs.folder.RunFolder`.
             is_chief: whether this worker shows and writes.
-            has_bar: whether to show a progress bar (on a terminal only).
+            has_bar: whether to show a progress bar; where the output is no
+                terminal, a line a minute.
             save_summaries_secs: seconds between two sets of scalars.
         """
         self._folder = folder
         self._is_chief = is_chief
         self._has_bar = has_bar and is_chief
         self._interval = save_summaries_secs
-        self._bar = self._writer = None
+        self._bar = self._writer = self._lines = None
         self._summarised = 0.0
+        self._shown = 0
 
     @contextlib.contextmanager
     def running(self, first_step, num_steps):
@@ -53,6 +57,11 @@ class Reporter:
             disable=None if self._has_bar else True,
             dynamic_ncols=True,
         ) as self._bar:
+            if self._has_bar and not sys.stderr.isatty():
+                self._lines = progress.Progress(
+                    "training", num_steps, "steps", done=first_step
+                )
+                self._shown = first_step
             yield
         with self._one_line():
             self._writer.close()
@@ -72,6 +81,9 @@ class Reporter:
             logs: {name: mean since the last evaluation}.
             images_per_second: float.
         """
+        if self._lines is not None:
+            self._lines.update(step - self._shown)
+            self._shown = step
         shown = {n: f"{logs[n]:.3f}" for n in _ON_THE_BAR if n in logs}
         with contextlib.suppress(OSError):
             self._bar.update(step - self._bar.n)
@@ -90,10 +102,13 @@ class Reporter:
         Raises:
             StorageError: if the disk does not take them.
         """
+        # TensorFlow keeps every Python number that it has made a tensor of for
+        # good (0.7 KiB each), np.float64 among them, but no arrays.
+        step = np.array(step)
         with self._one_line(), self._writer.as_default():
             for name, value in values.items():
                 if name != "step" and math.isfinite(value):
-                    tf.summary.scalar(name, value, step=step)
+                    tf.summary.scalar(name, np.array(value), step=step)
         self._summarised = time.monotonic()
 
     @contextlib.contextmanager

@@ -229,6 +229,15 @@ def test_a_test_part_is_held_out_where_there_is_none(flat):
     assert len(after) - len(test) in (0, 1)
 
 
+@pytest.mark.parametrize("skip_broken", [False, True])
+def test_a_missing_part_is_a_problem_beside_broken_files(flat, skip_broken):
+    (flat / "a/broken.png").write_bytes(b"no image")
+    with pytest.raises(errors.DataError, match="there is no test part") as told:
+        folder.read(str(flat), "test", skip_broken=skip_broken)
+    # What is done already is no remedy.
+    assert ("goes on without" in str(told.value)) != skip_broken
+
+
 def test_every_kind_of_image_is_read_or_counted(tmp_path):
     for name, contents in image_kinds.files().items():
         kind, *more = name.lower().split(".")

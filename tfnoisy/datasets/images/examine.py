@@ -14,6 +14,7 @@ import stat
 import struct
 import zlib
 
+from tfnoisy import progress
 from tfnoisy.datasets.images import headers, pillow_images
 
 # Files that one task of a thread looks at.
@@ -41,13 +42,11 @@ class Finding:
     size: int = 0
 
 
-def examine(paths, progress=iter):
+def examine(paths):
     """Examines files, several at a time.
 
     Args:
         paths: N paths.
-        progress: what the findings are passed through as they come, such as
-            a progress bar.
 
     Returns:
         A list of N `Finding`s.
@@ -58,7 +57,10 @@ def examine(paths, progress=iter):
     ]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         found = pool.map(lambda part: list(map(examine_file, part)), parts)
-        return list(progress(one for part in found for one in part))
+        ones = (one for part in found for one in part)
+        return list(
+            progress.over(ones, "looking at files", len(paths), "files")
+        )
 
 
 def examine_file(path):

@@ -98,7 +98,6 @@ def survey(
     labels_csv="",
     test_share=0.0,
     min_class_images=1,
-    progress=iter,
 ):
     """Looks at the files of an own data set, all its splits.
 
@@ -107,7 +106,6 @@ def survey(
         labels_csv: likewise.
         test_share: likewise.
         min_class_images: likewise.
-        progress: as for `survey.survey`.
 
     Returns:
         A `survey.Survey`.
@@ -117,7 +115,7 @@ def survey(
     """
     found = _listing(data_dir, labels_csv, list(_USUAL_SPLITS))
     return survey_lib.survey(
-        found, list(found.splits), test_share, min_class_images, progress
+        found, list(found.splits), test_share, min_class_images
     )
 
 

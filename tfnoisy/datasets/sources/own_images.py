@@ -86,6 +86,12 @@ class Reader:
             DataError: for whatever is wrong with the data.
         """
         problems = self._survey.problems
+        for split in wanted:
+            if splits.base(split) not in self._survey.parts:
+                problems.append(
+                    f"there is no {splits.base(split)} part; --test_share=0.2 "
+                    "would hold out a fifth"
+                )
         images = {}
         if not problems:
             images = {split: self._pixels(split) for split in wanted}
@@ -100,7 +106,7 @@ class Reader:
         }
 
     def _refuse(self, problems, faults):
-        can_skip = faults and self._skip_broken is not None
+        can_skip = faults and self._skip_broken is False
         remedy = survey.remedy(len(faults)) if can_skip else ""
         problems_lib.refuse(
             self._source,

@@ -141,7 +141,7 @@ class Survey:
         self.skipped.append(Skipped(split, row.key, label, fault))
 
 
-def survey(found, wanted, test_share=0.0, min_class_images=1, progress=iter):
+def survey(found, wanted, test_share=0.0, min_class_images=1):
     """Examines the files of a listing.
 
     Args:
@@ -151,14 +151,13 @@ def survey(found, wanted, test_share=0.0, min_class_images=1, progress=iter):
         test_share: share of `train` that becomes `test` where the listing has
             no test part of its own; in [0, 1).
         min_class_images: the fewest sound training images of a class.
-        progress: as for `examine.examine`.
 
     Returns:
         A `Survey`.
     """
     names = [n for n in dict.fromkeys(["train", *wanted]) if n in found.splits]
     rows = [row for name in names for row in found.splits[name]]
-    examined = iter(examine.examine([row.path for row in rows], progress))
+    examined = iter(examine.examine([row.path for row in rows]))
     result = Survey(found.class_names, {}, list(found.problems), [], [], [], [])
     for name in names:
         result.parts[name] = part = Part()
