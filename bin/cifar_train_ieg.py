@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Trains a classifier by IEG or L2R, which need a few trusted images.
+"""Trains a classifier by IEG or L2R, which need a few trusted images, or FSR.
 
     bin/cifar_train_ieg.py --dataset_name=digits --noise=symmetric:0.4
     bin/cifar_train_ieg.py --method=l2r --dataset=cifar10_uniform_0.4
+    bin/cifar_train_ieg.py --method=fsr --dataset=cifar10_uniform_0.4
     bin/cifar_train_ieg.py --flagfile=flags/ieg/cifar10_0.4_rn29_100.flags
 
 It writes the run folder --train_log_dir: flags.flags, metrics.jsonl,
@@ -24,7 +25,7 @@ from tfnoisy.cli import command_line, flag_groups, ieg_flags, trainer_flags
 
 with epy.lazy_imports():
     from tfnoisy.methods import baseline
-    from tfnoisy.methods.look_ahead import ieg, l2r, look_ahead
+    from tfnoisy.methods.look_ahead import fsr, ieg, l2r, look_ahead
     from tfnoisy.training import evaluate_run, restart_schedules
 
 trainer_flags.define(
@@ -53,8 +54,9 @@ with flag_groups.group("Task"):
     flags.DEFINE_enum(
         "method",
         "ieg",
-        ["ieg", "l2r", "supervised"],
-        "The method; supervised is plain training.",
+        ["ieg", "l2r", "supervised", "fsr"],
+        "The method; supervised is plain training, fsr chooses the images that "
+        "it trusts itself.",
     )
     flags.DEFINE_enum(
         "mode",
@@ -120,22 +122,22 @@ with flag_groups.group(flag_groups.METHOD):
     flags.DEFINE_float(
         "meta_momentum",
         0.9,
-        "IEG: momentum of the look-ahead step, 0 to 1.",
+        "IEG and FSR: momentum of the look-ahead step, 0 to 1.",
         0.0,
         1.0,
     )
     flags.DEFINE_float(
         "meta_stepsize",
         0.1,
-        "IEG and L2R: learning rate of the look-ahead step.",
+        "IEG, L2R and FSR: learning rate of the look-ahead step.",
         0.0,
     )
     flags.DEFINE_enum(
         "meta_gradient",
         "forward",
         ["forward", "reverse"],
-        "IEG and L2R: how the gradient by the example weights is computed. "
-        "Both give the same; reverse is the original's and slower.",
+        "IEG, L2R and FSR: how the gradient by the example weights is "
+        "computed. Both give the same; reverse is the original's and slower.",
     )
     flags.DEFINE_boolean(
         "label_path",
@@ -209,6 +211,9 @@ _SUITS_DIGITS = {
     "probe_dataset_hold_ratio": 0.07,
     "eval_every": 250,
 }
+_FSR_SUITS_DIGITS = {"queue_capacity": 400, "queue_bs": 100}
+# They need no trusted images.
+_WITHOUT_PROBE = ("supervised", "fsr")
 
 
 def settle():
@@ -220,6 +225,8 @@ def settle():
     ieg_flags.settle_data()
     if FLAGS.dataset_name == "digits":
         trainer_flags.suit(_SUITS_DIGITS)
+        if FLAGS.method == "fsr":
+            trainer_flags.suit(_FSR_SUITS_DIGITS)
     ieg_flags.settle_training()
     if not FLAGS.use_ema:
         FLAGS.ema_decay = 0.0
@@ -227,9 +234,12 @@ def settle():
         FLAGS.aug_type = ""
     if FLAGS.probe_dir or FLAGS.probe_csv or FLAGS.probe_split:
         FLAGS.probe_dataset_hold_ratio = 0.0
-    if FLAGS.method == "supervised":
-        # It needs no trusted images, and holds none out but where it is asked.
+    if FLAGS.method in _WITHOUT_PROBE:
+        # None are held out but where supervised training is asked to.
         FLAGS.probe_split = ""
+    if FLAGS.method == "fsr":
+        FLAGS.probe_dir = FLAGS.probe_csv = ""
+        FLAGS.probe_dataset_hold_ratio = 0.0
     if FLAGS.checkpoint_path and not FLAGS.train_log_dir:
         FLAGS.train_log_dir = str(run_folder_below(FLAGS.checkpoint_path))
 
@@ -270,6 +280,23 @@ def make_method(build, budget):
     }
     if FLAGS.method == "l2r":
         method = l2r.L2R(student, **arguments)
+    elif FLAGS.method == "fsr":
+        method = fsr.FSR(
+            student,
+            meta_momentum=FLAGS.meta_momentum,
+            label_smoothing=FLAGS.label_smoothing,
+            queue_capacity=FLAGS.queue_capacity,
+            queue_bs=FLAGS.queue_bs,
+            queue_beta=FLAGS.queue_beta,
+            use_mixup=FLAGS.use_mixup,
+            use_pseudo_loss=FLAGS.use_pseudo_loss,
+            meta_start_epoch=FLAGS.meta_start_epoch,
+            meta_partial_level=FLAGS.meta_partial_level,
+            clip_meta_weight=FLAGS.clip_meta_weight,
+            moving_weight_gamma=FLAGS.moving_weight_gamma,
+            meta_moving_end_epoch=FLAGS.meta_moving_end_epoch,
+            **arguments,
+        )
     else:
         method = ieg.IEG(
             student,
@@ -350,7 +377,7 @@ def main(_):
             "the standard view once more"
         )
     trusted = ("dataset_hold_ratio", "dir", "csv", "split")
-    if FLAGS.method != "supervised" and not any(
+    if FLAGS.method not in _WITHOUT_PROBE and not any(
         FLAGS[f"probe_{name}"].value for name in trusted
     ):
         raise errors.UserError(

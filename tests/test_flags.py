@@ -134,6 +134,8 @@ def test_ieg_presets_name_their_number(name, expected):
 def test_every_number_of_iegs_tables_has_its_preset():
     presets = sorted((FLAGS / "ieg").iterdir())
     presets.remove(FLAGS / "ieg/webvision.flags")
+    # Those of FSR are the original's commands.
+    presets = [path for path in presets if not path.name.startswith("fsr_")]
     assert len(presets) == 2 * 5 * 4 + 1
     for path in presets:
         preset = read(f"ieg/{path.name}")

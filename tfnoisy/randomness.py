@@ -27,6 +27,7 @@ STREAMS = {
             "evaluation",
             "dropout_mixed",
             "augment_probe",
+            "buffer",
         ]
     )
 }

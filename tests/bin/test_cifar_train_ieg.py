@@ -251,7 +251,12 @@ def test_an_own_data_set_with_an_own_probe_set(tmp_path, run_script):
         (["--aug_type=strongest"], "strongest"),
         (["--decay_steps=soon"], "--decay_steps=soon"),
         (["--mode=evaluation", "--train_log_dir="], "--checkpoint_path"),
-        (["--method=fsr"], "fsr"),
+        (["--method=fsr", "--queue_bs=33"], "--queue_bs=33"),
+        (["--method=fsr", "--queue_capacity=20"], "the buffer has fewer"),
+        (["--method=fsr", "--use_pseudo_loss=all"], "all_TEMPERATURE"),
+        (["--method=fsr", "--imbalance=2"], "imbalance"),
+        (["--dataset=cifar10_imbal_2"], "cifar10_imbal_0.02_0.2"),
+        (["--dataset=cifar10_imbal"], "cifar10_imbal_0.02_0.2"),
         (["--max_epoch=3", "--decay_epochs=soon"], "--decay_epochs=soon: give"),
     ],
 )

@@ -29,6 +29,16 @@ METHODS = {
     "mentormix": ("cifar_train_mentormix.py", _STEPS),
     "l2r": ("cifar_train_ieg.py", {**_STEPS, "method": "l2r"}),
     "ieg": ("cifar_train_ieg.py", {**_STEPS, "method": "ieg"}),
+    "fsr": (
+        "cifar_train_ieg.py",
+        {
+            **_STEPS,
+            "method": "fsr",
+            "queue_capacity": 100,
+            "queue_bs": 40,
+            "meta_start_epoch": 2,
+        },
+    ),
     "dividemix": ("cifar_train_dividemix.py", {"num_epochs": 2, "warm_up": 1}),
     "bkd": ("cifar_train_bkd.py", {"n_epoch": 6, "clean_test_freq": 2}),
 }

@@ -247,6 +247,6 @@ def test_help_shows_a_scripts_own_flags_in_groups(word):
     ):
         assert entry in text
     words = " ".join(text.split())
-    assert "One of: ieg, l2r, supervised. Default: ieg." in words
+    assert "One of: ieg, l2r, supervised, fsr. Default: ieg." in words
     assert "--verbosity" not in text and "--pdb" not in text
     assert max(map(len, text.splitlines())) <= 80

@@ -30,9 +30,10 @@ BY_HAND = {
     "method",
     "most_steps",
 }
-# What only the trainer of a method with trusted images has.
+# What only the trainer of IEG, L2R and FSR has.
 OF_IEG = {
     "aug_type",
+    "imbalance",
     "probe_csv",
     "probe_dataset_hold_ratio",
     "probe_dir",

@@ -10,7 +10,7 @@ from sklearn import datasets
 from tfnoisy.methods import baseline, mentormix, mentornet
 from tfnoisy.methods.bkd import bkd
 from tfnoisy.methods.dividemix import dividemix
-from tfnoisy.methods.look_ahead import ieg, l2r
+from tfnoisy.methods.look_ahead import fsr, ieg, l2r
 from tfnoisy.training import optimizer
 
 TRAIN, VALIDATION, PROBE = 96, 40, 20
@@ -75,6 +75,7 @@ NAMES = (
     "mentormix",
     "l2r",
     "ieg",
+    "fsr",
     "dividemix",
     "bkd",
 )
@@ -89,6 +90,9 @@ _CLASSES = {
     ),
     "l2r": l2r.L2R,
     "ieg": functools.partial(ieg.IEG, strong=fainter),
+    "fsr": functools.partial(
+        fsr.FSR, queue_capacity=40, queue_bs=20, meta_start_epoch=1
+    ),
     "dividemix": functools.partial(
         dividemix.DivideMix, warm_up=1, batch_size=BATCH, lr=0.05
     ),

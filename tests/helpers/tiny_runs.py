@@ -14,7 +14,7 @@ from tfnoisy.mentor import network as mentor_network
 from tfnoisy.methods import base, baseline, mentormix, mentornet
 from tfnoisy.methods.bkd import bkd
 from tfnoisy.methods.dividemix import dividemix
-from tfnoisy.methods.look_ahead import ieg, l2r
+from tfnoisy.methods.look_ahead import fsr, ieg, l2r
 from tfnoisy.nets import pair
 from tfnoisy.runs import folder as run_folder
 from tfnoisy.training import evaluation, loop, optimizer
@@ -53,6 +53,13 @@ METHODS = {
     "mentormix": lambda: _mentored(mentormix.MentorMix, ema_decay=0.9),
     "l2r": lambda: l2r.L2R(student(1), num_ids=COUNT),
     "ieg": lambda: ieg.IEG(student(1), num_ids=COUNT),
+    "fsr": lambda: fsr.FSR(
+        student(1),
+        num_ids=COUNT,
+        queue_capacity=20,
+        queue_bs=10,
+        meta_start_epoch=2,
+    ),
     "dividemix": lambda: _paired(
         dividemix.DivideMix, warm_up=1, num_epochs=2, batch_size=10
     ),

@@ -17,7 +17,7 @@ from tfnoisy.mentor import network as mentornet_net
 from tfnoisy.methods import base, baseline, mentormix, mentornet
 from tfnoisy.methods.bkd import bkd
 from tfnoisy.methods.dividemix import dividemix
-from tfnoisy.methods.look_ahead import ieg, l2r
+from tfnoisy.methods.look_ahead import fsr, ieg, l2r
 from tfnoisy.nets import layers, pair, registry
 from tfnoisy.training import optimizer
 
@@ -108,6 +108,13 @@ METHODS = {
     ),
     "l2r": lambda: l2r.L2R(network(), num_ids=NUM_IDS),
     "ieg": lambda: ieg.IEG(network(), num_ids=NUM_IDS),
+    "fsr": lambda: fsr.FSR(
+        network(),
+        num_ids=NUM_IDS,
+        queue_capacity=6,
+        queue_bs=3,
+        meta_start_epoch=-1,
+    ),
     # Moments of both replicas, in all its passes and their derivatives.
     "ieg_synchronised": lambda: ieg.IEG(
         network(synchronized=True), num_ids=NUM_IDS
@@ -175,7 +182,7 @@ def everything(method):
 
 
 # What is remembered adds up over replicas.
-SUMS = ("weight_sums", "recorded", "confidence")
+SUMS = ("weight_sums", "recorded", "confidence", "scores", "mean_logits")
 
 
 def by_id(method):

@@ -198,6 +198,19 @@ MENTORNET = Step(_with_mentornet)
 MENTORMIX = Step(_with_mentornet, {"forward": 1, "update": 1})
 # The probe's, and that of the images; their look-ahead stays where it is.
 L2R = Step(_with_look_ahead, {"gradient": 2}, **_FORWARD_OR_REVERSE)
+# The images' pass and, of the buffer and the images, one without a gradient.
+FSR = Step(
+    lambda setting, entry, **options: _with_look_ahead(
+        setting,
+        entry,
+        num_ids=setting.batch_size,
+        queue_capacity=setting.num_classes,
+        queue_bs=setting.num_classes,
+        **options,
+    ),
+    {"gradient": 1, "forward": 2},
+    **_FORWARD_OR_REVERSE,
+)
 # Five backward passes over B images: of the look-ahead through both
 # views, of the probe, of the loss through both views; two of them go back
 # over passes that were made before.  Then the mixed images'.

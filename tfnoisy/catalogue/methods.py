@@ -170,6 +170,25 @@ METHODS = registry.Registry(
             step="tfnoisy.benchmarks.step_passes:L2R",
         ),
         Method(
+            name="fsr",
+            target="tfnoisy.methods.look_ahead.fsr:FSR",
+            title="FSR",
+            script="cifar_train_ieg.py",
+            evidence=Evidence(
+                score_name="share of visits with a positive weight",
+                criterion=(
+                    "In most of its last visits the label's weight was 0, as "
+                    "its gradient did not help on the images that the method "
+                    "trusts: the share of visits with a positive weight is "
+                    "below {threshold:g}."
+                ),
+                threshold=0.5,
+                notes=(_RECENT, _LOOK_AHEAD),
+            ),
+            recipe="tfnoisy.comparison.recipes:fsr",
+            step="tfnoisy.benchmarks.step_passes:FSR",
+        ),
+        Method(
             name="dividemix",
             target="tfnoisy.methods.dividemix.dividemix:DivideMix",
             title="DivideMix",

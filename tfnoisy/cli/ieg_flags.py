@@ -26,9 +26,18 @@ def define():
             "dataset",
             "cifar100_uniform_0.8",
             "Data set and noise in the original's form, "
-            "{cifar10,cifar100}_{uniform,asymmetric}_RATE or webvisionmini[_N] "
-            "with N trusted images of each class, in place of --dataset_name "
-            "and --noise.",
+            "{cifar10,cifar100}_{uniform,asymmetric}_RATE, "
+            "{cifar10,cifar100}_imbal_SHARE[_RATE] or webvisionmini[_N] "
+            "with N trusted images of each class, in place of --dataset_name, "
+            "--imbalance and --noise.",
+        )
+        flags.DEFINE_float(
+            "imbalance",
+            0.0,
+            "A long tail: class k of C keeps n SHARE^(k/(C-1)) of the n "
+            "training images of the largest one, 0 to 1; 0 keeps all.",
+            0.0,
+            1.0,
         )
         flags.DEFINE_boolean(
             "use_imagenet_as_eval",
@@ -45,8 +54,8 @@ def define():
         flags.DEFINE_float(
             "label_smoothing",
             0.0,
-            "supervised: share of each label, 0 to 1, that is spread over all "
-            "classes.",
+            "supervised, and fsr without mixup: share of each label, 0 to 1, "
+            "that is spread over all classes.",
             0.0,
             1.0,
         )
@@ -56,6 +65,7 @@ def define():
             "resnet50: its --weight_decay; 0.0004 if not given.",
             0.0,
         )
+    define_fsr()
     _define_ignored()
 
 
@@ -100,31 +110,97 @@ def _define_ignored():
     unread = "none of the original's networks reads it"
     shared_flags.define_ignored("dropout_rate", reason=unread, **number)
     shared_flags.define_ignored("fix_network_features", reason=unread, **truth)
-    # The method FSR needs no trusted images, and is not among those here.
-    fsr = "it belongs to --method=fsr"
     shared_flags.define_ignored(
-        "clip_meta_weight",
-        "use_mixup",
         "verbose_finer_log",
-        reason=fsr,
+        reason="TensorBoard shows what each step finds anyway",
         **truth,
     )
     shared_flags.define_ignored(
-        "queue_capacity",
-        "queue_bs",
-        "meta_start_epoch",
-        "meta_moving_end_epoch",
-        reason=fsr,
-        **whole,
+        "queue_metric", reason="margin is the only one, here and there"
     )
-    shared_flags.define_ignored(
-        "queue_beta",
-        "meta_partial_level",
-        "moving_weight_gamma",
-        reason=fsr,
-        **number,
-    )
-    shared_flags.define_ignored("queue_metric", "use_pseudo_loss", reason=fsr)
+
+
+# The flags of FSR, by the names of its arguments.
+FSR = (
+    "queue_capacity",
+    "queue_bs",
+    "queue_beta",
+    "use_mixup",
+    "use_pseudo_loss",
+    "meta_start_epoch",
+    "meta_partial_level",
+    "clip_meta_weight",
+    "moving_weight_gamma",
+    "meta_moving_end_epoch",
+)
+
+
+def define_fsr():
+    """Defines the flags that belong to --method=fsr alone."""
+    with flag_groups.group("FSR (--method=fsr), which needs no trusted images"):
+        flags.DEFINE_integer(
+            "queue_capacity",
+            2000,
+            "Images in the buffer that it chooses, of the training set: a "
+            "multiple of the number of classes.",
+            1,
+        )
+        flags.DEFINE_integer(
+            "queue_bs",
+            200,
+            "How many of them a step takes: a multiple of the number of "
+            "classes.",
+            1,
+        )
+        flags.DEFINE_float(
+            "queue_beta",
+            0.9,
+            "Share of the past in the moving mean of the margins that choose "
+            "the buffer, 0 to 1.",
+            0.0,
+            1.0,
+        )
+        flags.DEFINE_boolean("use_mixup", True, "Train on mixed images.")
+        flags.DEFINE_string(
+            "use_pseudo_loss",
+            "all_1_0.1_2",
+            "all_TEMPERATURE_GAMMA_WEIGHT: a loss against the moving mean of "
+            "each example's logits; none if empty.",
+        )
+        flags.DEFINE_integer(
+            "meta_start_epoch",
+            20,
+            "The epoch, counted from 0, until which all weights are equal.",
+            0,
+        )
+        flags.DEFINE_integer(
+            "meta_partial_level",
+            0,
+            "0 looks ahead on the classifier alone, -1 on all weights.",
+            -1,
+            0,
+        )
+        flags.DEFINE_boolean(
+            "clip_meta_weight",
+            True,
+            "Weight 0 for what hurts, as for noise; --noclip_meta_weight for "
+            "unbalanced classes, where none is 0.",
+        )
+        flags.DEFINE_float(
+            "moving_weight_gamma",
+            0.0,
+            "Share of the past in a moving mean of each class's weights, which "
+            "its examples then have, 0 to 1; 0 for none.",
+            0.0,
+            1.0,
+        )
+        flags.DEFINE_integer(
+            "meta_moving_end_epoch",
+            0,
+            "The epoch from which on those means stay as they are; 0 for "
+            "never.",
+            0,
+        )
 
 
 def settle_data():
@@ -147,8 +223,10 @@ def settle_data():
     if webvision:
         _settle_webvision(FLAGS.dataset)
     elif not named:
-        name, noise = parse_cifar(FLAGS.dataset)
+        name, imbalance, noise = parse_cifar(FLAGS.dataset)
         trainer_flags.suit({"dataset_name": name, "noise": noise})
+        if imbalance:
+            trainer_flags.suit({"imbalance": imbalance})
 
 
 def _settle_webvision(text):
@@ -178,27 +256,39 @@ def _settle_webvision(text):
 
 
 def parse_cifar(text):
-    """Returns the --dataset_name and the --noise of an original --dataset.
+    """Returns what an original --dataset stands for.
 
     Args:
-        text: such as cifar10_uniform_0.8.
+        text: such as cifar10_uniform_0.8 or cifar10_imbal_0.02_0.2.
+
+    Returns:
+        (--dataset_name, --imbalance, --noise).
 
     Raises:
         UserError: if it is not of that form.
     """
     name, _, rest = text.partition("_")
-    kind, _, ratio = rest.partition("_")
+    kind, *numbers = rest.split("_")
     try:
-        if name not in ("cifar10", "cifar100") or kind not in _NOISES:
+        if name not in ("cifar10", "cifar100"):
             raise ValueError
-        share = float(ratio)
-    except ValueError:
+        imbalance = 0.0
+        if kind == "imbal":
+            imbalance, kind = float(numbers.pop(0)), "uniform"
+            numbers = numbers or ["0"]
+            if not 0 < imbalance <= 1:
+                raise ValueError
+        (ratio,) = numbers
+        share, noise = float(ratio), _NOISES[kind]
+    except (KeyError, IndexError, ValueError):
         raise errors.UserError(
             f"--dataset={text}: write cifar10 or cifar100, _uniform_ or "
-            "_asymmetric_, and a ratio, such as cifar10_uniform_0.8, or "
-            "webvisionmini; other data go by --dataset_name and --noise"
+            "_asymmetric_, and a ratio, such as cifar10_uniform_0.8; _imbal_, "
+            "the last class's share, and perhaps a ratio, such as "
+            "cifar10_imbal_0.02_0.2; or webvisionmini; other data go by "
+            "--dataset_name and --noise"
         ) from None
-    return name, f"{_NOISES[kind]}:{ratio}" if share else "none"
+    return name, imbalance, f"{noise}:{ratio}" if share else "none"
 
 
 def settle_training():
@@ -210,11 +300,15 @@ def settle_training():
             _say_without_effect(
                 "l2_weight_decay", "it is for resnet50; see --weight_decay"
             )
-    if FLAGS.label_smoothing and FLAGS.method != "supervised":
+    if FLAGS.label_smoothing and FLAGS.method not in ("supervised", "fsr"):
         _say_without_effect(
             "label_smoothing",
-            f"{FLAGS.method} does not smooth labels; --method=supervised does",
+            f"{FLAGS.method} does not smooth labels; supervised and fsr do",
         )
+    if FLAGS.method != "fsr":
+        for name in FSR:
+            if FLAGS[name].present:
+                _say_without_effect(name, "it belongs to --method=fsr")
     if FLAGS.decay_epochs is not None and not FLAGS.num_epochs:
         _say_without_effect("decay_epochs", "it is read with --max_epoch only")
 

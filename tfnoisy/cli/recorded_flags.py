@@ -32,6 +32,7 @@ _SINCE = (
     "on_nonfinite",
     "plugin",
     "probe_split",
+    "imbalance",
     "skip_broken",
     "steps_per_execution",
     "test_share",

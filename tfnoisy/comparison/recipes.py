@@ -59,6 +59,11 @@ def l2r(_):
     return _trusting("l2r")
 
 
+def fsr(_):
+    """FSR with one cosine cycle."""
+    return _trusting("fsr")
+
+
 def _drop(protocol):
     """The pair's one drop, at the share of the epochs of its trainer's own."""
     share = 3 / 4 if protocol.is_digits else 1 / 2

@@ -18,7 +18,7 @@ from tfnoisy.datasets import dataset as dataset_lib
 from tfnoisy.datasets.images import streamed
 
 # AutoGraph has nothing to translate here, and takes seconds for it.
-_as_is = tf.autograph.experimental.do_not_convert
+as_is = tf.autograph.experimental.do_not_convert
 
 _ENDLESS = np.iinfo(np.int32).max
 
@@ -121,7 +121,7 @@ class TrainingData:
             draws = random.draws(order, "augment", drawn, *counters, k)
             return _one_element((order, draws)).rebatch(batch_size)
 
-        batches = passes.flat_map(_as_is(one_pass))
+        batches = passes.flat_map(as_is(one_pass))
         read, labels, ids = self._on_host
         values = _constants(values or {})
 
@@ -138,7 +138,7 @@ class TrainingData:
                 **{name: tf.gather(v, row) for name, v in values.items()},
             }
 
-        return _mapped(_of_worker(batches, input_context), load)
+        return mapped(of_worker(batches, input_context), load)
 
     def evaluation_batches(self, batch_size, input_context=None):
         """Returns `evaluation_batches` of the training set, given labels."""
@@ -257,7 +257,7 @@ def training_batches(
             batch["probe_labels"] = tf.gather(probe_labels, row)
         return batch
 
-    return _mapped(_of_worker(rows, input_context), load)
+    return mapped(of_worker(rows, input_context), load)
 
 
 def evaluation_batches(
@@ -299,7 +299,7 @@ def _in_order(tensors, count, batch_size, view, context):
         replicas = context.num_replicas_in_sync
         steps = -(-count // (batch_size * replicas))
         indices = tf.data.Dataset.range(steps * replicas).repeat()
-        indices = _of_worker(indices, context)
+        indices = of_worker(indices, context)
 
     def load(index):
         row = tf.cast(index, tf.int32) * batch_size + tf.range(batch_size)
@@ -312,12 +312,18 @@ def _in_order(tensors, count, batch_size, view, context):
             "mask": mask,
         }
 
-    return _mapped(indices, load)
+    return mapped(indices, load)
 
 
-def _mapped(batches, load):
+def mapped(batches, load):
+    """Returns what `load` makes of each batch, read ahead, in their order.
+
+    Args:
+        batches: a `tf.data.Dataset`.
+        load: a function of its elements.
+    """
     batches = batches.map(
-        _as_is(load), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        as_is(load), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
     )
     return untuned(batches.prefetch(4))
 
@@ -427,9 +433,9 @@ def _example_batches(
     # TensorFlow's about it in the log.
     return (
         tf.data.Dataset.range(first_epoch, _ENDLESS)
-        .scan(nothing, _as_is(cut))
+        .scan(nothing, as_is(cut))
         .flat_map(
-            _as_is(lambda *batches: tf.data.Dataset.from_tensor_slices(batches))
+            as_is(lambda *batches: tf.data.Dataset.from_tensor_slices(batches))
         )
     )
 
@@ -446,7 +452,7 @@ def _one_element(tensors):
     )
 
 
-def _of_worker(batches, context):
+def of_worker(batches, context):
     """Keeps the batches of this worker's replicas, in their order."""
     if context is None or context.num_input_pipelines == 1:
         return batches
@@ -458,6 +464,6 @@ def _of_worker(batches, context):
 
     return (
         batches.enumerate()
-        .filter(_as_is(is_mine))
-        .map(_as_is(lambda _, batch: batch))
+        .filter(as_is(is_mine))
+        .map(as_is(lambda _, batch: batch))
     )

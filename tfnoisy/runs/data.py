@@ -9,8 +9,9 @@ from tfnoisy import errors, randomness
 from tfnoisy.augment import standard, strong
 from tfnoisy.datasets import dataset as dataset_lib
 from tfnoisy.datasets import load as dataset_load
-from tfnoisy.datasets import pipeline
+from tfnoisy.datasets import long_tail, pipeline
 from tfnoisy.datasets import probe as probe_lib
+from tfnoisy.datasets import splits as split_texts
 from tfnoisy.datasets.images import streamed
 from tfnoisy.noise import joining
 from tfnoisy.noise import manifest as noise_manifest
@@ -46,6 +47,8 @@ class DataOptions:
         probe_dir: in place of it, a folder of trusted images.
         probe_csv: likewise, a CSV that names them.
         probe_split: likewise, a split whose labels are known to be clean.
+        imbalance: the share of the largest class's training images that the
+            last class keeps, see `datasets.long_tail`; 0 to keep all.
         seed: of everything but the noise.
     """
 
@@ -70,6 +73,7 @@ class DataOptions:
     probe_dir: str = ""
     probe_csv: str = ""
     probe_split: str = ""
+    imbalance: float = 0.0
     seed: int = 0
 
     # Whether corrections that do not fit are left out, not refused.
@@ -303,6 +307,13 @@ def load_splits(options, splits):
         min_class_images=options.min_class_images,
         skip_broken=options.skip_broken,
     )
+    if options.imbalance:
+        loaded = {
+            split: long_tail.of(data, options.imbalance)
+            if split_texts.base(split) == "train"
+            else data
+            for split, data in loaded.items()
+        }
     return corrected.correct(
         options.corrections, loaded, lenient=options.lenient
     )

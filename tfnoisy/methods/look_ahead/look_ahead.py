@@ -311,13 +311,18 @@ class LookAheadMethod(base.Method):
             else:
                 yield passes.logits
 
+    @property
+    def look_ahead_variables(self):
+        """The variables that the look-ahead moves: all trainable ones."""
+        return self.student.trainable_variables
+
     def look_ahead_weights(self, gradients):
         """Returns theta^, of which R's gradient is a part.
 
         Args:
             gradients: of the losses at theta, without R.
         """
-        variables = self.student.trainable_variables
+        variables = self.look_ahead_variables
         if self.weight_decay:
             with tf.GradientTape() as tape:
                 regulariser = self.decay_loss()
@@ -336,6 +341,25 @@ class LookAheadMethod(base.Method):
             momentum,
         )
 
+    def at(self, weights, images):
+        """Returns the student's logits at other weights, in training mode.
+
+        Args:
+            weights: of the `look_ahead_variables`, a list of tensors.
+            images: [B, H, W, C].
+        """
+        moved = {
+            id(variable): weight
+            for variable, weight in zip(self.look_ahead_variables, weights)
+        }
+        logits, _ = self.student.stateless_call(
+            [moved.get(id(v), v) for v in self.student.trainable_variables],
+            self.student.non_trainable_variables,
+            images,
+            training=True,
+        )
+        return logits
+
     def meta_loss(self, weights, probe_images, probe_labels):
         """Returns M at these weights, and the probe's logits.
 
@@ -346,12 +370,7 @@ class LookAheadMethod(base.Method):
             probe_images: [B', H, W, C].
             probe_labels: [B', C].
         """
-        logits, _ = self.student.stateless_call(
-            weights,
-            self.student.non_trainable_variables,
-            probe_images,
-            training=True,
-        )
+        logits = self.at(weights, probe_images)
         loss = tf.reduce_mean(losses_lib.cross_entropy(probe_labels, logits))
         regulariser = self.meta_weight_decay * decay.l2(weights)
         return loss + tf.cast(regulariser, loss.dtype), logits
@@ -365,7 +384,8 @@ class LookAheadMethod(base.Method):
             passes: `Passes`.
             loss_of: (list of logits, *coefficients) -> L without R, a scalar.
             coefficients: a list of tensors, where L is taken.
-            probe: images [B', H, W, C] and labels [B', C].
+            probe: images [B', H, W, C] and labels [B', C], and what else
+                `meta_loss` takes.
             at_zero: that the coefficients, hence L and its gradient, are 0;
                 the gradient is then not computed.
 
@@ -387,7 +407,7 @@ class LookAheadMethod(base.Method):
         with tf.GradientTape() as head:
             head.watch(logits)
             loss = loss_of(logits, *coefficients)
-        variables = self.student.trainable_variables
+        variables = self.look_ahead_variables
         gradients, jvp = derivatives.vjp_and_jvp(
             passes.tape, logits, head.gradient(loss, logits), variables
         )
@@ -417,9 +437,7 @@ class LookAheadMethod(base.Method):
                 logits = [self.forward_untracked(images) for images in views]
                 loss = loss_of(logits, *coefficients)
             weights = self.look_ahead_weights(
-                derivatives.gradients(
-                    inner, loss, self.student.trainable_variables
-                )
+                derivatives.gradients(inner, loss, self.look_ahead_variables)
             )
             meta_loss, probe_logits = self.meta_loss(weights, *probe)
         gradients = outer.gradient(meta_loss, coefficients)
