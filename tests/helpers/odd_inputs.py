@@ -36,6 +36,8 @@ _NEEDS = {
     "--output_dir={out}",
     "apply_corrections.py": "--data_dir={odd}/images "
     "--corrections={odd}/good.csv --output_dir={out}",
+    "exchange_labels.py": "--data_dir={odd}/images --audit_dir={odd}/none "
+    "--format=fiftyone --output={out}/a.json",
     "inspect_data.py": "--data_dir={odd}/images",
     "local_server.py": "--model_dir={models}",
     "predict.py": "--dataset_name=digits --model_dir={models}",

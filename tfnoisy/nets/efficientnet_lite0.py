@@ -94,7 +94,10 @@ def efficientnet_lite0(num_classes, image_shape, seed, pretrained=None):
     x = layers.Dropout(
         _DROPOUT, blocks.layer_seed(seed, "dropout"), dtype=x.dtype
     )(x)
-    x = blocks.logits(num_classes, _dense_uniform, seed)(x)
+    # The builder's are so wide for few classes that the loss begins at ten, and
+    # the features that were loaded would be lost in the first steps.
+    kernel = _dense_uniform if pretrained is None else _dense_narrow
+    x = blocks.logits(num_classes, kernel, seed)(x)
     model = keras.Model(images, x)
     if pretrained is not None:
         _begin_with(model, pretrained)
@@ -133,6 +136,11 @@ def preprocess(pixels):
 def _dense_uniform(seed):
     """Draws from U(-b, b), b = 1 / sqrt(fan out), as the builder does."""
     return keras.initializers.VarianceScaling(1 / 3, "fan_out", "uniform", seed)
+
+
+def _dense_narrow(seed):
+    """Draws from a narrow distribution, as heads on given features begin."""
+    return keras.initializers.RandomNormal(0.0, 0.01, seed)
 
 
 def weights_file():

@@ -1,0 +1,1 @@
+"""Judged labels to the tools of others, and people's decisions back."""
