@@ -186,7 +186,9 @@ def test_imagefolder_and_back(judged, folder):
         imagefolder.decisions([{"a": "b"}], judged)
 
 
-def test_hugging_faces_own_package_reads_it(judged, folder):
+def test_hugging_faces_own_package_reads_it(judged, folder, monkeypatch):
+    # It would count its users otherwise.
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     datasets = pytest.importorskip("datasets")
     (folder / "images/metadata.csv").write_text(imagefolder.metadata(judged))
     read = datasets.load_dataset(
@@ -197,4 +199,4 @@ def test_hugging_faces_own_package_reads_it(judged, folder):
     )
     assert len(read) == 6
     assert sorted(read["suggested_label"]) == ["bright"] * 3 + ["dark"] * 3
-    assert read.features["label"].dtype == "string"
+    assert "string" in read.features["label"].dtype

@@ -33,6 +33,12 @@ DATASETS = registry.Registry(
             "clothing1m": "read",
             "webvision": "read",
         }.items()
+    ]
+    + [
+        DataSet(
+            name="huggingface",
+            target="tfnoisy.datasets.sources.hugging_face:read_splits",
+        )
     ],
 )
 
