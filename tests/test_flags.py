@@ -13,6 +13,7 @@ FLAGS = pathlib.Path(__file__).parents[1] / "flags"
 PRESETS = sorted(FLAGS.rglob("*.flags"))
 # Those that do not name their script.
 SCRIPTS = {
+    "folder": ["cifar_train_mentormix", "cifar_train_baseline"],
     "quickstart": ["cifar_train_mentormix"],
     "quickstart_baseline": ["cifar_train_baseline"],
     "memorising_slice": [

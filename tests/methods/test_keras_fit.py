@@ -55,7 +55,7 @@ def test_a_loss_that_would_be_ignored_is_refused():
     assert isinstance(method.optimizer, keras.optimizers.Adam)
 
 
-@pytest.mark.parametrize("name", ["mentornet", "l2r", "dividemix"])
+@pytest.mark.parametrize("name", ["l2r", "ieg", "fsr", "dividemix", "bkd"])
 @pytest.mark.parametrize("weights", ["sample_weight", "class_weight"])
 def test_weights_without_a_place_are_refused(name, weights):
     method = tiny_methods.compiled(name)
@@ -80,6 +80,68 @@ def test_weights_multiply_the_cross_entropy():
     again.train_on_batch(IMAGES[rows], LABELS[rows], sample_weight=weights)
     for ours, theirs in zip(once.get_weights(), again.get_weights()):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+def _updated(name, weights=None, **kwargs):
+    """Returns the weights of the student after one step on a batch."""
+    method = tiny_methods.compiled(name, **kwargs)
+    batch = {"images": IMAGES[:8], "labels": LABELS[:8]}
+    if weights is not None:
+        batch["sample_weight"] = np.float32(weights)
+    logs = method.train_step(
+        {key: tf.constant(value) for key, value in batch.items()}
+    )
+    return method.get_weights(), {k: float(v) for k, v in logs.items()}
+
+
+# Without burn-in, whose example dropout would leave little to see.
+_MENTORED = {"burn_in_epoch": 0, "example_dropout_rates": "0.0,100"}
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("baseline", {"weight_decay": 0.0}),
+        ("mixup", {}),
+        ("mentornet", {"weight_decay": 0.0, **_MENTORED}),
+        ("mentormix", {"weight_decay": 0.0, **_MENTORED}),
+        ("mentormix", {"weight_decay": 0.0, "second_reweight": False}),
+    ],
+)
+def test_weights_of_examples_multiply_their_losses(name, options):
+    plain, logs = _updated(name, **options)
+    ones, logs_of_ones = _updated(name, np.ones(8), **options)
+    for ours, theirs in zip(ones, plain, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+    # A weight of 3 for all is a loss three times as large, but what the
+    # weighting sees is the same.
+    _, threefold = _updated(name, np.full(8, 3.0), **options)
+    assert threefold["loss"] == pytest.approx(3 * logs["loss"], rel=1e-4)
+    assert logs_of_ones["loss"] == pytest.approx(logs["loss"], rel=1e-5)
+    for log in ("percentile", "moving_average_individual", "weight_sum"):
+        if log in logs:
+            assert threefold[log] == pytest.approx(logs[log], rel=1e-6)
+    # Nothing is learnt from what has no weight.
+    fresh = tiny_methods.compiled(name, **options).student.get_weights()
+    method = tiny_methods.compiled(name, **options)
+    method.train_step(
+        {
+            "images": tf.constant(IMAGES[:8]),
+            "labels": tf.constant(LABELS[:8]),
+            "sample_weight": tf.zeros(8),
+        }
+    )
+    for ours, theirs in zip(method.student.get_weights(), fresh, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("name", ["mentornet", "mentormix"])
+def test_fit_hands_the_weights_on(name):
+    method = tiny_methods.compiled(name)
+    arguments = tiny_methods.fit_arguments(method)
+    method.fit(IMAGES, LABELS, sample_weight=np.ones(96), **arguments)
+    method.fit(IMAGES, LABELS, class_weight={0: 2.0}, **arguments)
+    assert method.steps_made() == 24
 
 
 def test_a_shuffled_data_set_without_ids_is_refused_or_leaves_no_evidence():

@@ -110,3 +110,15 @@ def test_draws_by_fan_out():
     assert head.std() == pytest.approx((2 / 1280) ** 0.5, rel=0.02)
     logits = drawn.get_layer("logits").kernel.numpy()
     assert np.abs(logits).max() == pytest.approx(3**-0.5, rel=0.01)
+
+
+def test_a_new_last_layer_on_loaded_weights_begins_undecided():
+    """Else few classes would have logits of 20, and features would be lost."""
+    images = np.random.default_rng(0).normal(size=(8, 32, 32, 3))
+    pretrained = applications.Pretrained("imagenet", (0.5,) * 3, (0.5,) * 3)
+    for classes in (2, 5):
+        loaded = registry.build(
+            "efficientnet_lite0", classes, (32, 32, 3), 0, pretrained=pretrained
+        )
+        assert np.std(loaded(images, training=False)) < 2
+        assert np.std(loaded.layers[-1].get_weights()[0]) < 0.02

@@ -66,28 +66,24 @@ class Baseline(base.Method):
             against the larger share of the mixed ones).
         """
         images, labels = self.unpack(batch)
-        weights = batches.part(batch, "sample_weight")
-        if weights is not None:
-            weights = tf.reshape(tf.cast(weights, labels.dtype), [-1, 1])
+        weights = batches.sample_weights(batch, labels.dtype)
         if self.mixup_alpha > 0:
-            # With weights, rows that sum to them, and do so when mixed.
-            images, labels = mixup.mix(
-                images,
-                labels if weights is None else labels * weights,
-                randomness.permutation(
-                    self.draw_seed("partner"), tf.shape(images)[0]
-                ),
-                self.beta_draws(batch),
+            partners = randomness.permutation(
+                self.draw_seed("partner"), tf.shape(images)[0]
             )
-            if weights is not None:
-                weights = tf.reduce_sum(labels, -1, keepdims=True)
-                labels = tf.math.divide_no_nan(labels, weights)
+            images, labels, weights = mixup.mix_weighted(
+                lambda y: mixup.mix(
+                    images, y, partners, self.beta_draws(batch)
+                ),
+                labels,
+                weights,
+            )
         with tf.GradientTape() as tape:
             logits = self.student(images, training=True)
             targets = self._smoothed(labels)
             losses = losses_lib.cross_entropy(targets, logits)
             if weights is not None:
-                losses *= weights[:, 0]
+                losses *= weights
             loss = tf.reduce_mean(losses) + self.decay_loss()
         self.minimize(loss, tape)
         return {

@@ -1,6 +1,21 @@
 """The parts of a training batch, whichever form it has."""
 
+import tensorflow as tf
+
 _PLACES = {"images": 0, "labels": 1, "sample_weight": 2}
+
+
+def sample_weights(batch, dtype):
+    """Returns the weights of a batch's examples, [B], None if it has none.
+
+    Args:
+        batch: as for `part`.
+        dtype: of the result.
+    """
+    weights = part(batch, "sample_weight")
+    return (
+        None if weights is None else tf.reshape(tf.cast(weights, dtype), [-1])
+    )
 
 
 def part(batch, name):

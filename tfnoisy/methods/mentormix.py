@@ -45,7 +45,7 @@ import tensorflow as tf
 
 from tfnoisy import randomness
 from tfnoisy.mentor import network, weighting
-from tfnoisy.methods import base, mean_weights, mixup
+from tfnoisy.methods import base, batches, mean_weights, mixup
 from tfnoisy.methods import losses as losses_lib
 
 
@@ -98,7 +98,14 @@ def mixing_coefficients(draws, weights, soft=False):
 
 @keras.saving.register_keras_serializable("tfnoisy")
 class MentorMix(base.Method):
-    """Trains the student by MentorMix."""
+    """Trains the student by MentorMix.
+
+    Weights of examples that a user gives multiply the losses of the update, of
+    mixed examples each part's own; the weighting, the sampling of partners
+    and the percentiles are as without them.
+    """
+
+    takes_sample_weights = True
 
     def __init__(
         self,
@@ -169,7 +176,7 @@ class MentorMix(base.Method):
 
         Args:
             batch: {images [B, H, W, C], labels [B] or [B, C]}, or the pair; the
-                dictionary may have ids [B].
+                dictionary may have ids [B]; perhaps with sample_weight [B].
 
         Returns:
             Scalars: loss (with decay), mixed_loss (without), accuracy (of the
@@ -178,6 +185,7 @@ class MentorMix(base.Method):
             and moving_average_mixed (m and m'), weight_sum.
         """
         images, labels = self.unpack(batch)
+        weights = batches.sample_weights(batch, labels.dtype)
         epoch = weighting.training_percentage(self.step, self.num_steps)
 
         # Weight.  Nothing but v is used of this pass.
@@ -190,22 +198,24 @@ class MentorMix(base.Method):
         self.mean_weights.record(batch, mentor_weights)
 
         # Sample and mix up.
-        mixed_images, mixed_labels = self.sample_and_mix(
-            images, labels, v, self.beta_draws(batch)
+        draws = self.beta_draws(batch)
+        mixed_images, mixed_labels, weights = mixup.mix_weighted(
+            lambda y: self.sample_and_mix(images, y, v, draws), labels, weights
         )
 
         # Weight again.
         with tf.GradientTape() as tape:
             mixed_logits = self.student(mixed_images, training=True)
             mixed_losses = losses_lib.cross_entropy(mixed_labels, mixed_logits)
+            mixed_q, counted = 0.0, mixed_losses
             if self.second_reweight:
                 v, mixed_q = self.weigh_mixed.weigh(
                     mixed_losses, epoch, self.draw_seed("dropout_mixed")
                 )
-                mixed_loss = tf.reduce_mean(v * mixed_losses)
-            else:
-                mixed_q = 0.0
-                mixed_loss = tf.reduce_mean(mixed_losses)
+                counted = v * mixed_losses
+            if weights is not None:
+                counted *= weights
+            mixed_loss = tf.reduce_mean(counted)
             loss = mixed_loss + self.decay_loss()
         data_util = self.utilisation.count(v, self.step)
         self.minimize(loss, tape)

@@ -20,13 +20,19 @@ import keras
 import tensorflow as tf
 
 from tfnoisy.mentor import network, weighting
-from tfnoisy.methods import base, mean_weights
+from tfnoisy.methods import base, batches, mean_weights
 from tfnoisy.methods import losses as losses_lib
 
 
 @keras.saving.register_keras_serializable("tfnoisy")
 class MentorNet(base.Method):
-    """Trains the student on losses that MentorNet weights."""
+    """Trains the student on losses that MentorNet weights.
+
+    Weights of examples that a user gives multiply the weighted losses; what
+    MentorNet, the percentile and the decay see is as without them.
+    """
+
+    takes_sample_weights = True
 
     def __init__(
         self,
@@ -79,13 +85,14 @@ class MentorNet(base.Method):
 
         Args:
             batch: {images [B, H, W, C], labels [B] or [B, C]}, or the pair; the
-                dictionary may have ids [B].
+                dictionary may have ids [B]; perhaps with sample_weight [B].
 
         Returns:
             Scalars: loss (with decay), accuracy (on the given labels),
             data_util, percentile (q), moving_average (m), weight_sum.
         """
         images, labels = self.unpack(batch)
+        weights = batches.sample_weights(batch, labels.dtype)
         epoch = weighting.training_percentage(self.step, self.num_steps)
         with tf.GradientTape() as tape:
             logits = self.student(images, training=True)
@@ -95,6 +102,8 @@ class MentorNet(base.Method):
                 mentor_weights, epoch, self.draw_seed("dropout")
             )
             share = tf.reduce_mean(v)
+            if weights is not None:
+                losses *= weights
             loss = tf.reduce_mean(v * losses) + self.decay_loss() * share
         self.mean_weights.record(batch, mentor_weights)
         data_util = self.utilisation.count(v, self.step)

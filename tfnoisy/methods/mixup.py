@@ -29,6 +29,26 @@ def mix(images, labels, partners, coefficients, num_rows=None):
     return mixed(images), mixed(labels)
 
 
+def mix_weighted(mixing, labels, weights):
+    """Mixes labels with weights of the examples, each part with its own.
+
+    Args:
+        mixing: a function of labels to (mixed images, mixed labels), linear
+            in the labels.
+        labels: [B, C], rows that sum to 1.
+        weights: [B], or None for weights of 1.
+
+    Returns:
+        (images, labels, weights): rows of labels that sum to 1, or to 0 where
+        the weight is 0, and the mixed weights [B]; None for None.
+    """
+    if weights is None:
+        return *mixing(labels), None
+    images, mixed = mixing(labels * weights[:, None])
+    weights = tf.reduce_sum(mixed, -1)
+    return images, tf.math.divide_no_nan(mixed, weights[:, None]), weights
+
+
 def mixmatch(images, targets, partners, draw, num_rows=None):
     """Returns X', Y' of MixMatch: each row mostly itself, else its partner.
 
