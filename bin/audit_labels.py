@@ -51,7 +51,7 @@ with epy.lazy_imports():
         trust,
     )
     from tfnoisy.augment import standard
-    from tfnoisy.datasets import corrections, csv_cells
+    from tfnoisy.datasets import corrections, csv_cells, splits
     from tfnoisy.datasets.sources import survey
     from tfnoisy.runs import data as run_data
     from tfnoisy.runs import evidence as run_evidence
@@ -230,6 +230,8 @@ def data_options():
 
 def test_images():
     """Returns the test `ImageDataset`, or why there is none, in words."""
+    if splits.base(FLAGS.train_split) == splits.base(FLAGS.test_split):
+        return f"it is {FLAGS.train_split} itself that is audited"
     options = dataclasses.replace(
         data_options(), test_share=0.0, corrections="", skip_broken=True
     )

@@ -6,6 +6,7 @@ The table in tfnoisy/methods/README.md has a column for each group of tests.
 import dataclasses
 import functools
 import json
+import os
 import pathlib
 
 import keras
@@ -14,6 +15,7 @@ import pytest
 import tensorflow as tf
 
 import tiny_methods
+from tfnoisy.catalogue import methods as catalogue
 from tfnoisy.methods.fitting import arrays
 from tfnoisy.runs import folder as run_folder
 from tfnoisy.training import loop
@@ -136,6 +138,7 @@ def by_script(name, folder):
     return again
 
 
+@pytest.mark.behaviour("fit arrays")
 @pytest.mark.filterwarnings("ignore:no tipping point")
 def test_fit_gives_the_weights_of_the_script(story, request, tmp_path):
     """... bit for bit, also of a fit that was interrupted and resumed."""
@@ -151,6 +154,7 @@ def test_fit_gives_the_weights_of_the_script(story, request, tmp_path):
         np.testing.assert_array_equal(before[key], after[key], key)
 
 
+@pytest.mark.behaviour("callbacks")
 def test_the_history_is_that_of_keras(story):
     history = story.history
     epochs = len(history["loss"])
@@ -170,6 +174,7 @@ def test_the_history_is_that_of_keras(story):
     assert not (story.folder / "backup").exists()
 
 
+@pytest.mark.behaviour("save, load")
 def test_what_is_saved_is_loaded(story, tmp_path):
     _, (images, labels), _ = tiny_methods.digits()
     method = story.method
@@ -194,6 +199,7 @@ def test_what_is_saved_is_loaded(story, tmp_path):
     assert type(method).from_config(config).get_config() == config
 
 
+@pytest.mark.behaviour("export")
 def test_what_is_exported_predicts_the_same(story, tmp_path):
     _, (images, labels), _ = tiny_methods.digits()
     probabilities = story.method.predict(images, verbose=0)
@@ -214,6 +220,7 @@ def test_what_is_exported_predicts_the_same(story, tmp_path):
     )
 
 
+@pytest.mark.behaviour("fit arrays")
 def test_evidence_is_by_the_position_in_the_arrays(story):
     evidence = story.method.evidence()
     if not story.method.remembers:
@@ -227,6 +234,7 @@ def test_evidence_is_by_the_position_in_the_arrays(story):
     assert set(frame.columns) == evidence.keys() - {"ids"}
 
 
+@pytest.mark.behaviour("fit data set", "callbacks")
 def test_fit_takes_a_data_set(story):
     """... and EarlyStopping brings back the weights of the best epoch."""
     method = story.method
@@ -264,6 +272,7 @@ def test_fit_takes_a_data_set(story):
         np.testing.assert_array_equal(best, restored)
 
 
+@pytest.mark.behaviour("mirrored")
 @pytest.mark.filterwarnings("ignore:no tipping point")
 @pytest.mark.parametrize("name", tiny_methods.NAMES)
 def test_replicas_share_a_fit(name, two_replicas):
@@ -279,3 +288,53 @@ def test_replicas_share_a_fit(name, two_replicas):
     for v in method.student.trainable_variables:
         first, second = v.value.values
         np.testing.assert_array_equal(first, second, v.path)
+
+
+_README = pathlib.Path(__file__).parents[2] / "tfnoisy/methods/README.md"
+_COLUMNS = (
+    *("fit arrays", "fit data set", "save, load"),
+    *("export", "callbacks", "mirrored"),
+)
+# Where the weights of examples that a user gives have their place.
+_WEIGHTS = {
+    "baseline": "they multiply the cross-entropy",
+    "mixup": "each part of a mixed example has its own",
+    "mentornet": "they multiply the weighted losses; MentorNet and the "
+    "percentile do not see them",
+    "mentormix": "they multiply the losses of the update, of a mixed example "
+    "each part's own",
+}
+
+
+def table_of(behaviours):
+    """Returns the table of methods and behaviours, as Markdown."""
+    titles = {"baseline": "Plain cross-entropy", "bkd": "BKD"}
+    lines = [
+        "| method | " + " | ".join((*_COLUMNS, "weights of examples")) + " |",
+        "|---" * (len(_COLUMNS) + 2) + "|",
+    ]
+    for name in tiny_methods.NAMES:
+        taken = tiny_methods.make(name).takes_sample_weights
+        assert taken == (name in _WEIGHTS)
+        cells = [
+            titles.get(name, catalogue.METHODS[name].heading),
+            *("yes" if behaviours[c, name] else "no" for c in _COLUMNS),
+            f"yes: {_WEIGHTS[name]}" if taken else "refused",
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def test_the_readme_has_the_table_of_what_was_found_here(behaviours):
+    """With TFNOISY_WRITE_TABLE=1 it is written."""
+    wanted = {(c, name) for c in _COLUMNS for name in tiny_methods.NAMES}
+    if set(behaviours) < wanted:
+        pytest.skip("not all of the tests of this file were run")
+    table = table_of(behaviours)
+    head, _, rest = _README.read_text().partition("| method | fit arrays |")
+    assert rest
+    tail = rest[rest.index("\n\n") + 1 :]
+    if os.environ.get("TFNOISY_WRITE_TABLE"):
+        _README.write_text(head + table + tail)
+    assert _README.read_text() == head + table + tail
+    assert all(behaviours.values())
