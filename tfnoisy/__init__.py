@@ -33,10 +33,13 @@ with epy.lazy_api_imports(globals()):
     from tfnoisy.methods.baseline import Baseline
     from tfnoisy.methods.bkd.bkd import BKD
     from tfnoisy.methods.dividemix.dividemix import DivideMix
+    from tfnoisy.methods.gce import GCE
+    from tfnoisy.methods.look_ahead.fsr import FSR
     from tfnoisy.methods.look_ahead.ieg import IEG
     from tfnoisy.methods.look_ahead.l2r import L2R
     from tfnoisy.methods.mentormix import MentorMix
     from tfnoisy.methods.mentornet import MentorNet
+    from tfnoisy.methods.sce import SCE
     from tfnoisy.nets.pair import Pair
     from tfnoisy.nets.registry import build as network
     from tfnoisy.noise.manifest import inject
@@ -44,8 +47,11 @@ with epy.lazy_api_imports(globals()):
 
 __all__ = (
     "BKD",
+    "FSR",
+    "GCE",
     "IEG",
     "L2R",
+    "SCE",
     "Baseline",
     "DivideMix",
     "MentorMix",

@@ -199,7 +199,7 @@ def test_compared(tmp_path, run_script, monkeypatch):
     "flags, words",
     [
         ({"plugin": "nowhere.py"}, "--plugin=nowhere.py: there is no file"),
-        ({"plugin": ""}, "no method 'my_gce' (there are"),
+        ({"plugin": ""}, "no method 'my_gce'; did you mean gce? (there are"),
         ({"method": "my_gcee"}, "no method 'my_gcee'; did you mean my_gce?"),
         ({"method": "bkd"}, "has a script of its own: bin/cifar_train_bkd.py"),
         ({"q": "much"}, "--q=much"),

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from sklearn import datasets
 
-from tfnoisy.methods import baseline, mentormix, mentornet
+from tfnoisy.methods import baseline, gce, mentormix, mentornet, sce
 from tfnoisy.methods.bkd import bkd
 from tfnoisy.methods.dividemix import dividemix
 from tfnoisy.methods.look_ahead import fsr, ieg, l2r
@@ -73,6 +73,8 @@ NAMES = (
     "mixup",
     "mentornet",
     "mentormix",
+    "gce",
+    "sce",
     "l2r",
     "ieg",
     "fsr",
@@ -88,6 +90,8 @@ _CLASSES = {
     "mentormix": functools.partial(
         mentormix.MentorMix, num_steps=60, ema_decay=0.9
     ),
+    "gce": gce.GCE,
+    "sce": sce.SCE,
     "l2r": l2r.L2R,
     "ieg": functools.partial(ieg.IEG, strong=fainter),
     "fsr": functools.partial(

@@ -11,7 +11,14 @@ import tensorflow as tf
 from tfnoisy.augment import standard
 from tfnoisy.datasets import load, pipeline
 from tfnoisy.mentor import network as mentor_network
-from tfnoisy.methods import base, baseline, mentormix, mentornet
+from tfnoisy.methods import (
+    base,
+    baseline,
+    gce,
+    mentormix,
+    mentornet,
+    sce,
+)
 from tfnoisy.methods.bkd import bkd
 from tfnoisy.methods.dividemix import dividemix
 from tfnoisy.methods.look_ahead import fsr, ieg, l2r
@@ -51,6 +58,8 @@ METHODS = {
     "mixup": lambda: baseline.Baseline(student(1), mixup_alpha=1.0),
     "mentornet": lambda: _mentored(mentornet.MentorNet),
     "mentormix": lambda: _mentored(mentormix.MentorMix, ema_decay=0.9),
+    "gce": lambda: gce.GCE(student(1), num_ids=COUNT, ema_decay=0.9),
+    "sce": lambda: sce.SCE(student(1), num_ids=COUNT),
     "l2r": lambda: l2r.L2R(student(1), num_ids=COUNT),
     "ieg": lambda: ieg.IEG(student(1), num_ids=COUNT),
     "fsr": lambda: fsr.FSR(

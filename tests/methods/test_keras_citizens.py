@@ -303,6 +303,8 @@ _WEIGHTS = {
     "percentile do not see them",
     "mentormix": "they multiply the losses of the update, of a mixed example "
     "each part's own",
+    "gce": "they multiply the losses",
+    "sce": "they multiply the losses",
 }
 
 

@@ -103,6 +103,8 @@ _MENTORED = {"burn_in_epoch": 0, "example_dropout_rates": "0.0,100"}
     [
         ("baseline", {"weight_decay": 0.0}),
         ("mixup", {}),
+        ("gce", {}),
+        ("sce", {}),
         ("mentornet", {"weight_decay": 0.0, **_MENTORED}),
         ("mentormix", {"weight_decay": 0.0, **_MENTORED}),
         ("mentormix", {"weight_decay": 0.0, "second_reweight": False}),

@@ -132,6 +132,34 @@ METHODS = registry.Registry(
             step="tfnoisy.benchmarks.step_passes:MENTORMIX",
         ),
         Method(
+            name="gce",
+            target="tfnoisy.methods.gce:GCE",
+            title="GCE",
+            evidence=Evidence(
+                score_name="mean p^q of the label",
+                criterion=(
+                    "The mean p^q of the given label, p its probability, is "
+                    "below {threshold:g}."
+                ),
+                threshold=0.5,
+                notes=(_RECENT,),
+            ),
+        ),
+        Method(
+            name="sce",
+            target="tfnoisy.methods.sce:SCE",
+            title="SCE",
+            evidence=Evidence(
+                score_name="mean probability of the label",
+                criterion=(
+                    "The mean probability of the given label is below "
+                    "{threshold:g}."
+                ),
+                threshold=0.5,
+                notes=(_RECENT,),
+            ),
+        ),
+        Method(
             name="ieg",
             target="tfnoisy.methods.look_ahead.ieg:IEG",
             title="IEG",
