@@ -97,8 +97,15 @@ def define_method_flags(words):
 
 def settle():
     """Sets what follows from the method and the data set."""
+    steps, epochs = (FLAGS[n] for n in ("max_number_of_steps", "num_epochs"))
     if FLAGS.dataset_name == "digits":
-        trainer_flags.suit(_SUITS_DIGITS)
+        suits = dict(_SUITS_DIGITS)
+        if steps.present:
+            del suits["num_epochs"]
+        trainer_flags.suit(suits)
+    if steps.present and not epochs.present:
+        # The default number of epochs must not win over what was asked for.
+        FLAGS.num_epochs = 0.0
     own = method_flags.arguments(entry_of(FLAGS.method))
     for name, usual in {"weight_decay": 5e-4, "ema_decay": 0.0}.items():
         default = own[name].default if name in own else usual

@@ -195,6 +195,16 @@ def test_compared(tmp_path, run_script, monkeypatch):
     assert "| my_gce" in done.stdout and "seed 0 ... test" in done.stderr
 
 
+def test_steps_that_are_asked_for_win_over_the_default_epochs(
+    tmp_path, run_script
+):
+    path = tmp_path / "run"
+    flags = [f for f in small(path) if not f.startswith("--num_epochs")]
+    done = run_script("train.py", *flags, "--max_number_of_steps=7")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((path / "results.json").read_text())["steps"] == 7
+
+
 @pytest.mark.parametrize(
     "flags, words",
     [
