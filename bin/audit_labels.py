@@ -406,13 +406,11 @@ def main(_):
         output_file.write(output / "skipped.csv", csv_cells.to_csv(columns))
     if found.health is not None:
         health_section.write(output / "health.csv", found, data)
-    for note in dict.fromkeys((*data.notes, *found.notes)):
-        print(note)
+    notes = [*data.notes, *found.notes]
     if found.health is not None:
-        print(found.health.describe())
-        print(
-            *found.health.notes, sep="\n", end="\n" * bool(found.health.notes)
-        )
+        notes += [found.health.describe(), *found.health.notes]
+    for note in dict.fromkeys(notes):
+        print(note)
     if FLAGS.serve is None:
         print(f"decide label by label: open {output / 'review.html'}")
     print(

@@ -81,7 +81,6 @@ def view(quality, dataset):
             for kind, rows in (health.pictures or {}).items()
             if len(rows)
         ],
-        "looked_at_pictures": health.pictures is not None,
         "notes": health.notes,
     }
 

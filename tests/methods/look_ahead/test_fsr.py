@@ -77,7 +77,7 @@ def entropy(labels, z):
 
 
 def expected_step(method, batch, clip=True, smoothing=0.0, pseudo=(1, 0.1, 2)):
-    """The step in NumPy, from the paper's equations and the sheet."""
+    """The step in NumPy, from the equations of the paper and its code."""
     w1, b1, w2, b2 = map(base.value_of, method.student.trainable_variables)
     m2, mb = (
         base.value_of(method.optimizer.accumulator(v))

@@ -50,7 +50,7 @@ def read_splits(splits, data_dir="", *, image_size=None, test_share=0.0):
             f"{data_dir} has no split train; it has {', '.join(sorted(parts))}"
         )
     image, label, names = _columns(data_dir, parts["train"])
-    wanted = list(dict.fromkeys(map(_base, splits)))
+    wanted = list(dict.fromkeys(map(split_texts.base, splits)))
     held_out = test_share and "test" in wanted and "test" not in parts
     read, notes, faults = {}, [], []
     for name in dict.fromkeys([*(["train"] if held_out else []), *wanted]):
@@ -100,10 +100,6 @@ class _Part:
             values = zip(getattr(self, name), mask)
             setattr(part, name, [value for value, yes in values if yes])
         return part
-
-
-def _base(split):
-    return split_texts.base(split)
 
 
 def _library():
@@ -221,7 +217,7 @@ def _hold_out(part, share):
 
 
 def _dataset(split, read, names, notes):
-    part = read[_base(split)]
+    part = read[split_texts.base(split)]
     start, stop = split_texts.bounds(split, len(part.ids))
     return dataset.ImageDataset(
         name="huggingface",
