@@ -48,6 +48,7 @@ def make_method(build, budget):
     method = baseline.Baseline(
         build(),
         mixup_alpha=FLAGS.mixup_alpha,
+        num_ids=budget.num_ids,
         **trainer_flags.method_arguments(),
     )
     rate = original_flags.schedule(budget, schedules.exponential_integer)

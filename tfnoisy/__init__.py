@@ -33,6 +33,7 @@ with epy.lazy_api_imports(globals()):
     from tfnoisy.methods.baseline import Baseline
     from tfnoisy.methods.bkd.bkd import BKD
     from tfnoisy.methods.dividemix.dividemix import DivideMix
+    from tfnoisy.methods.elr import ELR
     from tfnoisy.methods.gce import GCE
     from tfnoisy.methods.look_ahead.fsr import FSR
     from tfnoisy.methods.look_ahead.ieg import IEG
@@ -47,6 +48,7 @@ with epy.lazy_api_imports(globals()):
 
 __all__ = (
     "BKD",
+    "ELR",
     "FSR",
     "GCE",
     "IEG",

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from sklearn import datasets
 
-from tfnoisy.methods import baseline, gce, mentormix, mentornet, sce
+from tfnoisy.methods import baseline, elr, gce, mentormix, mentornet, sce
 from tfnoisy.methods.bkd import bkd
 from tfnoisy.methods.dividemix import dividemix
 from tfnoisy.methods.look_ahead import fsr, ieg, l2r
@@ -75,6 +75,7 @@ NAMES = (
     "mentormix",
     "gce",
     "sce",
+    "elr",
     "l2r",
     "ieg",
     "fsr",
@@ -92,6 +93,7 @@ _CLASSES = {
     ),
     "gce": gce.GCE,
     "sce": sce.SCE,
+    "elr": elr.ELR,
     "l2r": l2r.L2R,
     "ieg": functools.partial(ieg.IEG, strong=fainter),
     "fsr": functools.partial(

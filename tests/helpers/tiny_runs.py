@@ -14,6 +14,7 @@ from tfnoisy.mentor import network as mentor_network
 from tfnoisy.methods import (
     base,
     baseline,
+    elr,
     gce,
     mentormix,
     mentornet,
@@ -54,12 +55,17 @@ def _paired(make, **kwargs):
 
 
 METHODS = {
-    "baseline": lambda: baseline.Baseline(student(1), ema_decay=0.9),
-    "mixup": lambda: baseline.Baseline(student(1), mixup_alpha=1.0),
+    "baseline": lambda: baseline.Baseline(
+        student(1), num_ids=COUNT, ema_decay=0.9
+    ),
+    "mixup": lambda: baseline.Baseline(
+        student(1), num_ids=COUNT, mixup_alpha=1.0
+    ),
     "mentornet": lambda: _mentored(mentornet.MentorNet),
     "mentormix": lambda: _mentored(mentormix.MentorMix, ema_decay=0.9),
     "gce": lambda: gce.GCE(student(1), num_ids=COUNT, ema_decay=0.9),
     "sce": lambda: sce.SCE(student(1), num_ids=COUNT),
+    "elr": lambda: elr.ELR(student(1), num_ids=COUNT),
     "l2r": lambda: l2r.L2R(student(1), num_ids=COUNT),
     "ieg": lambda: ieg.IEG(student(1), num_ids=COUNT),
     "fsr": lambda: fsr.FSR(

@@ -305,6 +305,7 @@ _WEIGHTS = {
     "each part's own",
     "gce": "they multiply the losses",
     "sce": "they multiply the losses",
+    "elr": "they multiply the losses, regulariser and all",
 }
 
 

@@ -105,6 +105,7 @@ _MENTORED = {"burn_in_epoch": 0, "example_dropout_rates": "0.0,100"}
         ("mixup", {}),
         ("gce", {}),
         ("sce", {}),
+        ("elr", {}),
         ("mentornet", {"weight_decay": 0.0, **_MENTORED}),
         ("mentormix", {"weight_decay": 0.0, **_MENTORED}),
         ("mentormix", {"weight_decay": 0.0, "second_reweight": False}),

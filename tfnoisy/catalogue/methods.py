@@ -87,6 +87,20 @@ _LOOK_AHEAD = (
     "has not memorised the wrong labels, its losses (--method=losses) can find "
     "more of them."
 )
+_EVENTS = Evidence(
+    score_name="share of visits that agree",
+    criterion=(
+        "In training the network predicted another class than the given label "
+        "at more than about half of the visits: the share that agrees is below "
+        "{threshold:g}."
+    ),
+    threshold=0.5,
+    notes=(
+        "Visits are counted from the first on, as the network saw the image "
+        "in training (wrong events): how hard an image was to learn counts "
+        "as well.",
+    ),
+)
 _MENTOR = Evidence(
     score_name="mean weight",
     criterion=(
@@ -105,12 +119,14 @@ METHODS = registry.Registry(
             name="baseline",
             target="tfnoisy.methods.baseline:Baseline",
             script="cifar_train_baseline.py",
+            evidence=_EVENTS,
         ),
         Method(
             name="mixup",
             target="tfnoisy.methods.baseline:Baseline",
             arguments={"mixup_alpha": 2.0},
             script="cifar_train_baseline.py",
+            evidence=_EVENTS,
             recipe="tfnoisy.comparison.recipes:mixup",
         ),
         Method(
@@ -135,27 +151,24 @@ METHODS = registry.Registry(
             name="gce",
             target="tfnoisy.methods.gce:GCE",
             title="GCE",
-            evidence=Evidence(
-                score_name="mean p^q of the label",
-                criterion=(
-                    "The mean p^q of the given label, p its probability, is "
-                    "below {threshold:g}."
-                ),
-                threshold=0.5,
-                notes=(_RECENT,),
-            ),
+            evidence=_EVENTS,
         ),
         Method(
             name="sce",
             target="tfnoisy.methods.sce:SCE",
             title="SCE",
+            evidence=_EVENTS,
+        ),
+        Method(
+            name="elr",
+            target="tfnoisy.methods.elr:ELR",
+            title="ELR",
             evidence=Evidence(
-                score_name="mean probability of the label",
+                score_name="label's share of the running mean",
                 criterion=(
-                    "The mean probability of the given label is below "
-                    "{threshold:g}."
+                    "The running mean of the predictions in training has "
+                    "another class first."
                 ),
-                threshold=0.5,
                 notes=(_RECENT,),
             ),
         ),

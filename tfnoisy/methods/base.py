@@ -68,6 +68,8 @@ class Method(
     Attributes:
         mean_weights: a `mean_weights.MeanWeights` if the method weighs
             examples, else None.
+        needs_ids: whether it cannot train on examples without ids, where others
+            only keep no evidence.
         leaves_learning_rate: whether a method with a learning rate of its own
             leaves that of the optimiser alone: in `fit`, where none was given
             to the constructor, it belongs to `compile` and to callbacks.
@@ -75,6 +77,7 @@ class Method(
 
     mean_weights = None
     leaves_learning_rate = False
+    needs_ids = False
 
     def __init__(
         self,

@@ -22,7 +22,7 @@ import keras
 import tensorflow as tf
 
 from tfnoisy import randomness
-from tfnoisy.methods import base, batches, mixup
+from tfnoisy.methods import base, batches, mixup, wrong_events
 from tfnoisy.methods import losses as losses_lib
 
 
@@ -33,13 +33,20 @@ class Baseline(base.Method):
     loss = mean cross-entropy + weight_decay * |kernels|^2 / 2
 
     Weights of examples that a user gives multiply their cross-entropies, of
-    mixed examples each part's own.
+    mixed examples each part's own.  How often each label was contradicted is
+    counted, see `wrong_events`; of mixed images, that of the larger part.
     """
 
     takes_sample_weights = True
 
     def __init__(
-        self, student, *, mixup_alpha=0.0, label_smoothing=0.0, **kwargs
+        self,
+        student,
+        *,
+        mixup_alpha=0.0,
+        label_smoothing=0.0,
+        num_ids=None,
+        **kwargs,
     ):
         """Makes the method.
 
@@ -48,18 +55,22 @@ class Baseline(base.Method):
             mixup_alpha: alpha of the mixing coefficient; 0 for no mixing.
             label_smoothing: share of each label, in [0, 1], that is spread
                 over all classes.
+            num_ids: the largest example id plus one, to count each example's
+                wrong events; None for the examples that `fit` sees.
             **kwargs: as for `base.Method`.
         """
         super().__init__(student, **kwargs)
         self.mixup_alpha = mixup_alpha
         self.label_smoothing = label_smoothing
+        self.mean_weights = wrong_events.WrongEvents(num_ids)
 
     def train_step(self, batch):
         """One update.
 
         Args:
             batch: {images [B, H, W, C], labels [B] or [B, C]}, or the pair;
-                perhaps with sample_weight [B].
+                the dictionary may have ids [B]; perhaps with sample_weight
+                [B].
 
         Returns:
             Scalars: loss, accuracy (against the given labels; with mixup
@@ -71,13 +82,13 @@ class Baseline(base.Method):
             partners = randomness.permutation(
                 self.draw_seed("partner"), tf.shape(images)[0]
             )
+            coefficient = self.beta_draws(batch)
             images, labels, weights = mixup.mix_weighted(
-                lambda y: mixup.mix(
-                    images, y, partners, self.beta_draws(batch)
-                ),
+                lambda y: mixup.mix(images, y, partners, coefficient),
                 labels,
                 weights,
             )
+            batch = wrong_events.dominant_ids(batch, partners, coefficient)
         with tf.GradientTape() as tape:
             logits = self.student(images, training=True)
             targets = self._smoothed(labels)
@@ -86,10 +97,15 @@ class Baseline(base.Method):
                 losses *= weights
             loss = tf.reduce_mean(losses) + self.decay_loss()
         self.minimize(loss, tape)
+        self.mean_weights.count(batch, labels, logits)
         return {
             "loss": loss,
             "accuracy": self.training_accuracy(labels, logits),
         }
+
+    def evidence(self):
+        """Returns how often the network agreed, see `WrongEvents.evidence`."""
+        return self.mean_weights.evidence()
 
     def _smoothed(self, labels):
         """Returns (1 - s) y + s / C, s the label smoothing, [B, C]."""

@@ -18,7 +18,7 @@ import keras
 import tensorflow as tf
 
 from tfnoisy import errors
-from tfnoisy.methods import base, batches, mean_weights
+from tfnoisy.methods import loss_method
 from tfnoisy.methods import losses as losses_lib
 
 
@@ -46,23 +46,19 @@ def generalised_cross_entropy(labels, logits, q):
 
 
 @keras.saving.register_keras_serializable("tfnoisy")
-class GCE(base.Method):
+class GCE(loss_method.LossMethod):
     """Trains the student on the generalised cross-entropy.
 
-    Weights of examples that a user gives multiply their losses.
+    See `loss_method.LossMethod`.
     """
 
-    takes_sample_weights = True
-
-    def __init__(self, student, *, q=0.7, num_ids=None, **kwargs):
+    def __init__(self, student, *, q=0.7, **kwargs):
         """Makes the method.
 
         Args:
             student: a built `keras.Model`, images -> logits.
             q: above 0, where it is cross-entropy, to 1; 0.7 in the paper.
-            num_ids: the largest example id plus one, to keep each example's
-                mean p^q; None for the examples that `fit` sees.
-            **kwargs: as for `base.Method`.
+            **kwargs: as for `LossMethod`.
 
         Raises:
             UserError: for a q that is out of range.
@@ -71,36 +67,7 @@ class GCE(base.Method):
             raise errors.UserError(f"--q={q}: it is above 0 and at most 1")
         super().__init__(student, **kwargs)
         self.q = q
-        self.mean_weights = mean_weights.MeanWeights(num_ids)
 
-    def train_step(self, batch):
-        """One update.
-
-        Args:
-            batch: {images [B, H, W, C], labels [B] or [B, C]}, or the pair; the
-                dictionary may have ids [B]; perhaps with sample_weight [B].
-
-        Returns:
-            Scalars: loss (with decay), accuracy (on the given labels), trust
-            (the mean p^q).
-        """
-        images, labels = self.unpack(batch)
-        weights = batches.sample_weights(batch, labels.dtype)
-        with tf.GradientTape() as tape:
-            logits = self.student(images, training=True)
-            losses = generalised_cross_entropy(labels, logits, self.q)
-            if weights is not None:
-                losses *= weights
-            loss = tf.reduce_mean(losses) + self.decay_loss()
-        self.minimize(loss, tape)
-        trusted = trust(labels, logits, self.q)
-        self.mean_weights.record(batch, trusted)
-        return {
-            "loss": loss,
-            "accuracy": self.training_accuracy(labels, logits),
-            "trust": tf.reduce_mean(trusted),
-        }
-
-    def evidence(self):
-        """Returns the mean p^q of each example, see `MeanWeights.evidence`."""
-        return self.mean_weights.evidence("mean_weight")
+    def example_losses(self, batch, labels, logits):
+        """Returns L_q, [B]."""
+        return generalised_cross_entropy(labels, logits, self.q)

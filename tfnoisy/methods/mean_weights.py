@@ -7,8 +7,9 @@ learnt nothing yet.  The mean over the last visits tells much more:
 
     s_i <- d s_i + w_i,   n_i <- d n_i + 1,   mean_i = s_i / n_i
 
-This is an exponential moving mean with d = 0.9, over some ten visits.  After k
-visits n_i = (1 - d^k) / (1 - d), which removes the bias of the start.
+This is an exponential moving mean with d = 0.9, over some ten visits; with
+d = 1 it is the mean of all.  After k visits n_i = (1 - d^k) / (1 - d), which
+removes the bias of the start.
 
 A visit adds w_i - (1 - d) s_i to the sum, whatever else is in the batch, and
 replicas add up their visits.  So an example that comes twice in a step (a batch
@@ -31,18 +32,21 @@ class MeanWeights(keras.layers.Layer):
     """Moving means of the numbers that a method gives to each example.
 
     Attributes:
+        decay: d, in (0, 1].
         sums: float32 [num_ids, 1 + K], by id: n_i, then s_i of each number;
             None if no means are kept.
     """
 
-    def __init__(self, num_ids, names=("mean_weight",)):
+    def __init__(self, num_ids, names=("mean_weight",), decay=DECAY):
         """Makes the variable.
 
         Args:
             num_ids: the largest example id plus one; None to keep nothing.
             names: of the K numbers.
+            decay: d; at 1 no visit is forgotten.
         """
         super().__init__(name="mean_weights")
+        self.decay = decay
         self.names = tuple(names)
         self.sums = None
         self.built = True
@@ -83,7 +87,7 @@ class MeanWeights(keras.layers.Layer):
         ids = batch["ids"]
         visits = tf.stack([tf.ones_like(values[0]), *values], -1)
         # As long as the batch, not as the data: a step must not grow with it.
-        faded = (1.0 - DECAY) * tf.gather(self.sums.value, ids)
+        faded = (1.0 - self.decay) * tf.gather(self.sums.value, ids)
         change = tf.cast(tf.stop_gradient(visits), faded.dtype) - faded
         self.sums.value.scatter_add(tf.IndexedSlices(change, ids))
 
@@ -103,6 +107,11 @@ class MeanWeights(keras.layers.Layer):
             return None
         score = np.mean([means[name] for name in names], axis=0)
         return {**means, "label_score": score, "is_label_issue": score < 0.5}
+
+    def visits(self):
+        """Returns n_i of the examples visited so far, float32 [N]."""
+        count = base.value_of(self.sums)[:, 0]
+        return count[count != 0]
 
     def means(self):
         """Returns the means of the examples visited so far, None if none was.

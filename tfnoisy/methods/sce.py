@@ -23,7 +23,7 @@ import keras
 import tensorflow as tf
 
 from tfnoisy import errors
-from tfnoisy.methods import base, batches, mean_weights
+from tfnoisy.methods import loss_method
 from tfnoisy.methods import losses as losses_lib
 
 # -ln of what the code takes 0 for in a label.
@@ -56,15 +56,13 @@ def symmetric_cross_entropy(labels, logits, alpha, beta):
 
 
 @keras.saving.register_keras_serializable("tfnoisy")
-class SCE(base.Method):
+class SCE(loss_method.LossMethod):
     """Trains the student on the symmetric cross-entropy.
 
-    Weights of examples that a user gives multiply their losses.
+    See `loss_method.LossMethod`.
     """
 
-    takes_sample_weights = True
-
-    def __init__(self, student, *, alpha=0.1, beta=1.0, num_ids=None, **kwargs):
+    def __init__(self, student, *, alpha=0.1, beta=1.0, **kwargs):
         """Makes the method.
 
         Args:
@@ -72,9 +70,7 @@ class SCE(base.Method):
             alpha: the factor of cross-entropy; 0.1 for CIFAR-10, 6 for
                 CIFAR-100 in the paper.
             beta: that of the reverse one; 1 and 0.1 in the paper.
-            num_ids: the largest example id plus one, to keep each example's
-                mean probability of its label; None for those that `fit` sees.
-            **kwargs: as for `base.Method`.
+            **kwargs: as for `LossMethod`.
 
         Raises:
             UserError: for factors that are negative, or both 0.
@@ -87,38 +83,7 @@ class SCE(base.Method):
         super().__init__(student, **kwargs)
         self.alpha = alpha
         self.beta = beta
-        self.mean_weights = mean_weights.MeanWeights(num_ids)
 
-    def train_step(self, batch):
-        """One update.
-
-        Args:
-            batch: {images [B, H, W, C], labels [B] or [B, C]}, or the pair; the
-                dictionary may have ids [B]; perhaps with sample_weight [B].
-
-        Returns:
-            Scalars: loss (with decay), accuracy (on the given labels), trust
-            (the mean p_y).
-        """
-        images, labels = self.unpack(batch)
-        weights = batches.sample_weights(batch, labels.dtype)
-        with tf.GradientTape() as tape:
-            logits = self.student(images, training=True)
-            losses = symmetric_cross_entropy(
-                labels, logits, self.alpha, self.beta
-            )
-            if weights is not None:
-                losses *= weights
-            loss = tf.reduce_mean(losses) + self.decay_loss()
-        self.minimize(loss, tape)
-        trusted = tf.exp(-losses_lib.cross_entropy(labels, logits))
-        self.mean_weights.record(batch, trusted)
-        return {
-            "loss": loss,
-            "accuracy": self.training_accuracy(labels, logits),
-            "trust": tf.reduce_mean(trusted),
-        }
-
-    def evidence(self):
-        """Returns the mean p_y of each example, see `MeanWeights.evidence`."""
-        return self.mean_weights.evidence("mean_weight")
+    def example_losses(self, batch, labels, logits):
+        """Returns alpha CE + beta RCE, [B]."""
+        return symmetric_cross_entropy(labels, logits, self.alpha, self.beta)

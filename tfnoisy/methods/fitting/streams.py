@@ -222,7 +222,9 @@ def _settle_ids(method, stream, dataset, has_ids):
     if has_ids:
         if method.num_ids is None:
             _no_evidence(
-                f"give {type(method).__name__} num_ids, the largest id plus one"
+                method,
+                f"give {type(method).__name__} num_ids, the largest id plus "
+                "one",
             )
         return
     once = stream.first is not None
@@ -231,19 +233,22 @@ def _settle_ids(method, stream, dataset, has_ids):
         line = f"the data set {what} and has no ids: {watch.REMEDY}"
         if method.num_ids is not None:
             raise errors.ArgumentError(line)
-        _no_evidence(line)
+        _no_evidence(method, line)
     elif method.num_ids is None:
         batches = int(dataset.cardinality())
         if batches < 0:
             _no_evidence(
+                method,
                 f"give {type(method).__name__} num_ids, the number of "
-                "examples, as the length of the data set is not known"
+                "examples, as the length of the data set is not known",
             )
         else:
             method.keep_ids(batches * batch_size_of(dataset))
 
 
-def _no_evidence(reason):
+def _no_evidence(method, reason):
+    if method.needs_ids:
+        raise errors.ArgumentError(reason)
     warnings.warn(f"no evidence on the labels is kept: {reason}", stacklevel=7)
 
 
