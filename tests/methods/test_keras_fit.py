@@ -85,7 +85,7 @@ def test_weights_multiply_the_cross_entropy():
 def _updated(name, weights=None, **kwargs):
     """Returns the weights of the student after one step on a batch."""
     method = tiny_methods.compiled(name, **kwargs)
-    batch = {"images": IMAGES[:8], "labels": LABELS[:8]}
+    batch = {"images": IMAGES[:8], "labels": LABELS[:8], "ids": np.arange(8)}
     if weights is not None:
         batch["sample_weight"] = np.float32(weights)
     logs = method.train_step(
@@ -105,7 +105,7 @@ _MENTORED = {"burn_in_epoch": 0, "example_dropout_rates": "0.0,100"}
         ("mixup", {}),
         ("gce", {}),
         ("sce", {}),
-        ("elr", {}),
+        ("elr", {"num_ids": 8}),
         ("mentornet", {"weight_decay": 0.0, **_MENTORED}),
         ("mentormix", {"weight_decay": 0.0, **_MENTORED}),
         ("mentormix", {"weight_decay": 0.0, "second_reweight": False}),
@@ -131,6 +131,7 @@ def test_weights_of_examples_multiply_their_losses(name, options):
         {
             "images": tf.constant(IMAGES[:8]),
             "labels": tf.constant(LABELS[:8]),
+            "ids": tf.range(8, dtype=tf.int64),
             "sample_weight": tf.zeros(8),
         }
     )
