@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from tfnoisy import errors
+
 _PLACES = {"images": 0, "labels": 1, "sample_weight": 2}
 
 
@@ -16,6 +18,24 @@ def sample_weights(batch, dtype):
     return (
         None if weights is None else tf.reshape(tf.cast(weights, dtype), [-1])
     )
+
+
+def needed_ids(batch, method):
+    """Returns the ids of a batch's examples, int64 [B].
+
+    Args:
+        batch: as for `part`.
+        method: the name of the method that cannot do without.
+
+    Raises:
+        UserError: if the batch has no ids.
+    """
+    ids = part(batch, "ids")
+    if ids is None:
+        raise errors.UserError(
+            f"{method} trains on batches with ids beside images and labels"
+        )
+    return ids
 
 
 def part(batch, name):

@@ -28,7 +28,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfnoisy import errors
-from tfnoisy.methods import base, loss_method, mean_weights
+from tfnoisy.methods import base, batches, loss_method, mean_weights
 from tfnoisy.methods import losses as losses_lib
 
 _SMALLEST = 1e-4
@@ -126,15 +126,10 @@ class ELR(loss_method.LossMethod):
         Raises:
             UserError: if the batch has no ids.
         """
-        if not isinstance(batch, dict) or "ids" not in batch:
-            raise errors.UserError(
-                "ELR trains on batches with ids beside images and labels"
-            )
-        before = tf.gather(self.targets.value, batch["ids"])
+        ids = batches.needed_ids(batch, "ELR")
+        before = tf.gather(self.targets.value, ids)
         after = moved_targets(before, tf.cast(logits, before.dtype), self.beta)
-        self.targets.value.scatter_add(
-            tf.IndexedSlices(after - before, batch["ids"])
-        )
+        self.targets.value.scatter_add(tf.IndexedSlices(after - before, ids))
         return losses_lib.cross_entropy(
             labels, logits
         ) + self.lamb * regulariser(tf.cast(after, logits.dtype), logits)

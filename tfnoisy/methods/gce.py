@@ -22,17 +22,6 @@ from tfnoisy.methods import loss_method
 from tfnoisy.methods import losses as losses_lib
 
 
-def trust(labels, logits, q):
-    """Returns p_y^q, [B] in (0, 1].
-
-    Args:
-        labels: [B, C].
-        logits: [B, C].
-        q: in (0, 1].
-    """
-    return tf.exp(-q * losses_lib.cross_entropy(labels, logits))
-
-
 def generalised_cross_entropy(labels, logits, q):
     """Returns L_q = (1 - p_y^q) / q, [B] in [0, 1 / q).
 

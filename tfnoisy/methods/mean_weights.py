@@ -23,7 +23,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfnoisy.methods import base
+from tfnoisy.methods import base, batches
 
 DECAY = 0.9
 
@@ -81,10 +81,9 @@ class MeanWeights(keras.layers.Layer):
                 [B], nothing is recorded.
             *values: the K numbers of each example, each [B].
         """
-        kept = self.sums is not None
-        if not kept or not isinstance(batch, dict) or "ids" not in batch:
+        ids = batches.part(batch, "ids")
+        if self.sums is None or ids is None:
             return
-        ids = batch["ids"]
         visits = tf.stack([tf.ones_like(values[0]), *values], -1)
         # As long as the batch, not as the data: a step must not grow with it.
         faded = (1.0 - self.decay) * tf.gather(self.sums.value, ids)

@@ -20,8 +20,8 @@ W alone.
 import numpy as np
 import tensorflow as tf
 
+from tfnoisy.methods import batches, mean_weights
 from tfnoisy.methods import losses as losses_lib
-from tfnoisy.methods import mean_weights
 
 
 class WrongEvents(mean_weights.MeanWeights):
@@ -84,8 +84,8 @@ def dominant_ids(batch, partners, coefficient):
         partners: int [B], a permutation.
         coefficient: lam, a scalar in [0, 1].
     """
-    if not isinstance(batch, dict) or "ids" not in batch:
+    ids = batches.part(batch, "ids")
+    if ids is None:
         return batch
-    ids = batch["ids"]
     own = coefficient >= 0.5
     return {**batch, "ids": tf.where(own, ids, tf.gather(ids, partners))}

@@ -41,7 +41,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfnoisy import errors, replicas
-from tfnoisy.methods import base, pairs
+from tfnoisy.methods import base, batches, pairs
 from tfnoisy.methods import losses as losses_lib
 from tfnoisy.methods.bkd import tipping, trust
 from tfnoisy.nets import weight_decay as decay
@@ -271,13 +271,10 @@ class BKD(base.Method):
         Raises:
             UserError: if the batch has no ids.
         """
-        if not isinstance(batch, dict) or "ids" not in batch:
-            raise errors.UserError(
-                "BKD trains on batches with ids beside images and labels"
-            )
+        ids = batches.needed_ids(batch, "BKD")
         images, labels = self.unpack(batch)
         # All are in group 0 in phase 1, in which the target is the label.
-        groups = tf.gather(self.tipping_point.groups, batch["ids"])
+        groups = tf.gather(self.tipping_point.groups, ids)
         alphas = tf.gather([0.0, *self.alphas], groups)
         passed = tf.stop_gradient if self.detached else tf.identity
 
@@ -295,7 +292,7 @@ class BKD(base.Method):
 
         q = tf.reduce_sum(labels * agreement(z_t, z_s), -1)
         confidences = tf.reduce_max(p_s, -1)
-        self.tipping_point.record(batch["ids"], q, confidences)
+        self.tipping_point.record(ids, q, confidences)
         return {
             "loss": loss,
             "naive_loss": naive,

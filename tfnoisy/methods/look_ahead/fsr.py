@@ -38,7 +38,7 @@ import tensorflow as tf
 
 from tfnoisy import errors, randomness
 from tfnoisy.datasets import balanced, pipeline
-from tfnoisy.methods import base, mean_weights, mixup
+from tfnoisy.methods import base, batches, mean_weights, mixup
 from tfnoisy.methods import losses as losses_lib
 from tfnoisy.methods.look_ahead import ieg, look_ahead
 from tfnoisy.nets import weight_decay as decay
@@ -416,7 +416,7 @@ class FSR(look_ahead.LookAheadMethod):
         """
         images, labels = self.unpack(batch)
         probe_images, probe_labels = self.unpack_probe(batch)
-        ids = batch["ids"]
+        ids = batches.needed_ids(batch, "FSR")
         inputs, targets = images, smoothed(labels, self.label_smoothing)
         if self.use_mixup:
             inputs, targets = self.mix(images, labels)
