@@ -25,6 +25,7 @@ with epy.lazy_imports():
     from tfnoisy.benchmarks import bookkeeping as bookkeeping_suite
     from tfnoisy.benchmarks import checking
     from tfnoisy.benchmarks import coverage as coverage_suite
+    from tfnoisy.benchmarks import gpu as gpu_suite
     from tfnoisy.benchmarks import input as input_suite
     from tfnoisy.benchmarks import label_audit as audit_suite
     from tfnoisy.benchmarks import scaling as scaling_suite
@@ -48,6 +49,7 @@ with flag_groups.group("What to measure"):
             "audit",
             "coverage",
             "checking",
+            "gpu",
         ],
         "step: a training step of a method beside the passes it cannot avoid. "
         "input: augmented views. streaming: reading images from disk. "
@@ -55,7 +57,8 @@ with flag_groups.group("What to measure"):
         "several replicas. serving: an exported model. start: from the command "
         "to --help, and to the first training step. audit: wrong labels found "
         "by features, on CIFAR-10N. checking: what a person's checks are worth "
-        "there.",
+        "there. gpu: a step in every precision, with and without XLA, several "
+        "steps a call and determinism, on a GPU or whatever there is.",
     )
     flags.DEFINE_integer(
         "repeats",
@@ -84,6 +87,21 @@ with flag_groups.group("step and scaling"):
     )
 shared_flags.define("mixed_precision", "jit_compile", group="step and scaling")
 shared_flags.define("plugin")
+with flag_groups.group("gpu"):
+    flags.DEFINE_boolean(
+        "deterministic",
+        None,
+        "Deterministic kernels, or not; both, one after the other, if not "
+        "given. So it is with --mixed_precision, --jit_compile and "
+        "--steps_per_execution.",
+    )
+    flags.DEFINE_integer(
+        "steps_per_execution",
+        None,
+        "Steps in one call of TensorFlow; 1 and 50 if not given.",
+        1,
+        10_000,
+    )
 with flag_groups.group("Other suites"):
     flags.DEFINE_list(
         "augment",
@@ -110,6 +128,21 @@ with flag_groups.group("Other suites"):
 FLAGS = flags.FLAGS
 
 
+def _ways():
+    """Returns which ways the suite gpu takes: those that flags ask for."""
+    asked = {
+        "precisions": "mixed_precision",
+        "jit": "jit_compile",
+        "deterministic": "deterministic",
+        "steps": "steps_per_execution",
+    }
+    return {
+        name: (FLAGS[flag].value,)
+        for name, flag in asked.items()
+        if FLAGS[flag].present
+    }
+
+
 def main(_):
     """Measures and prints."""
     for method in FLAGS.method:
@@ -131,6 +164,15 @@ def main(_):
                 method, FLAGS.studentnet, FLAGS.batch_size, FLAGS.repeats or 20
             ):
                 print(json.dumps({"suite": "scaling", **result}), flush=True)
+    elif FLAGS.suite == "gpu":
+        for result in gpu_suite.gpu_suite(
+            FLAGS.method,
+            FLAGS.studentnet,
+            FLAGS.batch_size,
+            FLAGS.repeats or 3,
+            **_ways(),
+        ):
+            print(json.dumps({"suite": "gpu", **result}), flush=True)
     elif FLAGS.suite == "start":
         folder = pathlib.Path(__file__).resolve().parent
         for result in start_suite.start_suite(folder, FLAGS.repeats or 3):

@@ -27,7 +27,7 @@ from tfnoisy.cli import (
 with epy.lazy_imports():
     from tfnoisy.methods import arguments, base
     from tfnoisy.nets import pair
-    from tfnoisy.training import restart_schedules
+    from tfnoisy.training import restart_schedules, schedules
 
 trainer_flags.define(
     dataset_name="cifar10",
@@ -53,8 +53,10 @@ with flag_groups.group(flag_groups.TRAINING):
     flags.DEFINE_enum(
         "lr_schedule",
         "cosine",
-        ["cosine", "constant"],
+        ["cosine", "constant", "one_cycle"],
         "cosine: the learning rate declines to 0 along half a cosine. "
+        "one_cycle: it rises in a line for a fifth of the training and then "
+        "falls to 0. "
         "--lr_drops replaces it.",
     )
 
@@ -136,6 +138,8 @@ def make_method(build, budget):
 def _schedule(budget):
     if FLAGS.lr_schedule == "constant":
         return FLAGS.learning_rate
+    if FLAGS.lr_schedule == "one_cycle":
+        return schedules.one_cycle(FLAGS.learning_rate, budget.num_steps)
     return restart_schedules.cosine_one(FLAGS.learning_rate, budget.num_steps)
 
 

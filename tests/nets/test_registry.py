@@ -17,6 +17,8 @@ COUNTS = {
     "cifar_resnet20": (269722, 275572, 59, 1376),
     "cifar_resnet32": (464154, 470004, 95, 2272),
     "cifar_resnet56": (853018, 858868, 167, 4064),
+    "resnet9": (1972490, 1995620, 20, 2304),
+    "resnet9_half": (497802, 509412, 20, 1152),
 }
 # Those of large images have tests of their own.
 LARGE = [

@@ -104,3 +104,18 @@ def test_drops_begin_at_their_fraction():
 def test_drops_outside_the_training_are_refused(fractions):
     with pytest.raises(errors.UserError, match=r"--lr_drops wants increasing"):
         schedules.drops(0.1, 0.1, fractions, 100)
+
+
+def test_one_cycle_rises_for_a_fifth_and_falls_to_nothing():
+    schedule = schedules.one_cycle(0.4, 100)
+    rates = [float(schedule(t)) for t in (0, 10, 19, 20, 60, 99, 100, 150)]
+    expected = [0.0, 0.2, 0.38, 0.4, 0.2, 0.005, 0.0, 0.0]
+    np.testing.assert_allclose(rates, expected, atol=1e-7)
+    again = type(schedule).from_config(schedule.get_config())
+    assert float(again(60)) == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_one_cycle_of_very_few_steps(steps):
+    schedule = schedules.one_cycle(0.4, steps)
+    assert max(float(schedule(t)) for t in range(steps)) == pytest.approx(0.4)

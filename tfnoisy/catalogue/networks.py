@@ -80,6 +80,15 @@ NETWORKS = registry.Registry(
         *_networks("resnet29", 4, "resnet29"),
         *_networks("wide_preact_resnet", 4, "resnet32"),
         *_networks("resnet50", 32, "resnet50"),
+        *(
+            Network(
+                name=name,
+                target="tfnoisy.nets.resnet9:build",
+                arguments={"width": width},
+                least_side=9,
+            )
+            for name, width in (("resnet9", 1.0), ("resnet9_half", 0.5))
+        ),
         *_networks("small_cnn", 4, "small_cnn"),
         # Stands for every wrn-D-K.
         Network(

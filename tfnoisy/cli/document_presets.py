@@ -52,7 +52,8 @@ Flags that follow it on the command line win. An installed script finds these
 files too. The published numbers below are accuracies on clean test labels;
 best or last epoch is said where the source says it. They were not reached
 here: no GPU was at hand for that long. What was run is in
-[tfnoisy/methods](../tfnoisy/methods/README.md).
+[tfnoisy/methods](../tfnoisy/methods/README.md) and, of `speed/`, in
+[tfnoisy/training](../tfnoisy/training/README.md#one-gpu).
 """
 
 

@@ -7,6 +7,7 @@ from tfnoisy.cli import flag_groups, shared_flags, trainer_flags
 
 with epy.lazy_imports():
     from tfnoisy.mentor import network as mentornet_net
+    from tfnoisy.training import schedules
 
 FLAGS = flags.FLAGS
 
@@ -36,6 +37,14 @@ def define(*, num_epochs_per_decay):
             "learning rate.",
             lower_bound=1e-6,
         )
+        flags.DEFINE_enum(
+            "lr_schedule",
+            "original",
+            ["original", "one_cycle"],
+            "original: the learning rate drops as in the original trainer. "
+            "one_cycle: it rises in a line for a fifth of the training and "
+            "then falls to 0. --lr_drops replaces both.",
+        )
 
 
 def settle():
@@ -54,22 +63,25 @@ def settle():
 
 
 def schedule(budget, function):
-    """Returns the schedule of the original trainers, unless --lr_drops.
+    """Returns the schedule that the flags ask for.
 
     Args:
         budget: a `budget.Budget`.
-        function: `schedules.exponential` or one like it.
+        function: `schedules.exponential` or one like it, the original's.
     """
-    return trainer_flags.schedule(
-        budget,
-        lambda: function(
+
+    def otherwise():
+        if FLAGS.lr_schedule == "one_cycle":
+            return schedules.one_cycle(FLAGS.learning_rate, budget.num_steps)
+        return function(
             FLAGS.learning_rate,
             FLAGS.learning_rate_decay_factor,
             FLAGS.num_epochs_per_decay,
             budget.num_examples,
             budget.batch_size,
-        ),
-    )
+        )
+
+    return trainer_flags.schedule(budget, otherwise)
 
 
 def define_mentor(*, example_dropout_rates):

@@ -63,7 +63,7 @@ def conv(filters, size, strides, initializer, seed, name, padding="same"):
 def global_average():
     """Returns the mean over the map; never in less than float32."""
     return keras.layers.GlobalAveragePooling2D(
-        dtype=_output_dtype(), name="pooled"
+        dtype=output_dtype(), name="pooled"
     )
 
 
@@ -80,11 +80,12 @@ def logits(num_classes, initializer, seed, bias_initializer="zeros"):
         num_classes,
         kernel_initializer=initializer(layer_seed(seed, "logits")),
         bias_initializer=bias_initializer,
-        dtype=_output_dtype(),
+        dtype=output_dtype(),
         name="logits",
     )
 
 
-def _output_dtype():
+def output_dtype():
+    """Returns the type of what follows the maps, never below float32."""
     dtype = keras.config.dtype_policy().variable_dtype
     return dtype if dtype == "float64" else "float32"

@@ -17,7 +17,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfnoisy import errors, replicas
-from tfnoisy.nets import applications, precision, registry
+from tfnoisy.datasets import pipeline
+from tfnoisy.nets import applications, precision, registry, whitening
 from tfnoisy.runs import checkpoint_files
 from tfnoisy.runs import data as run_data
 from tfnoisy.runs import folder as run_folder
@@ -202,7 +203,7 @@ def _run(experiment, method, loop, data, budget, cluster):
 
 def _make_method(experiment, data, budget, pretrained, strategy):
     def build(index=0):
-        return registry.build(
+        network = registry.build(
             experiment.studentnet,
             data.train.num_classes,
             data.augmentation.view_shape,
@@ -212,6 +213,16 @@ def _make_method(experiment, data, budget, pretrained, strategy):
             pretrained=pretrained,
             sync_batch_norm=experiment.sync_batch_norm,
         )
+        whitening.adapt(network, first_images)
+        return network
+
+    def first_images(most):
+        """Returns some training images as they are evaluated."""
+        count = min(len(data.train), most)
+        batches = pipeline.evaluation_batches(
+            data.train.take(np.arange(count)), data.augmentation, count
+        )
+        return next(iter(batches))["images"]
 
     with strategy.scope():
         return experiment.make_method(build, budget)

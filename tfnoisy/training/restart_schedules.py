@@ -9,6 +9,7 @@ import math
 import keras
 
 from tfnoisy import errors
+from tfnoisy.training import schedules
 
 
 def cosine(learning_rate, first_cycle, t_mul=1.5, m_mul=0.9):
@@ -60,43 +61,6 @@ def cycle_ends(first_cycle, num_steps, t_mul=1.5):
     return ends
 
 
-@keras.saving.register_keras_serializable("tfnoisy")
-class Warmup(keras.optimizers.schedules.LearningRateSchedule):
-    """Rises from 0 in a line, then follows another schedule from its start.
-
-    Args:
-        learning_rate: what the line rises to.
-        warmup_steps: how long it rises, at least 0.
-        schedule: the `LearningRateSchedule` that follows.
-    """
-
-    def __init__(self, learning_rate, warmup_steps, schedule):
-        self.learning_rate = learning_rate
-        self.warmup_steps = warmup_steps
-        self.schedule = schedule
-
-    def __call__(self, step):
-        """Returns the learning rate at this step, a scalar."""
-        step = keras.ops.cast(step, "float32")
-        rising = self.learning_rate * step / max(self.warmup_steps, 1)
-        after = self.schedule(keras.ops.maximum(step - self.warmup_steps, 0.0))
-        return keras.ops.where(step < self.warmup_steps, rising, after)
-
-    def get_config(self):
-        """Returns what the constructor needs."""
-        return {
-            "learning_rate": self.learning_rate,
-            "warmup_steps": self.warmup_steps,
-            "schedule": keras.saving.serialize_keras_object(self.schedule),
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        """Makes a schedule from `get_config`'s dictionary."""
-        schedule = keras.saving.deserialize_keras_object(config["schedule"])
-        return cls(**{**config, "schedule": schedule})
-
-
 def cosine_warmup(
     learning_rate, warmup_steps, first_cycle, t_mul=1.5, m_mul=0.9
 ):
@@ -113,7 +77,7 @@ def cosine_warmup(
     Returns:
         A `keras.optimizers.schedules.LearningRateSchedule`.
     """
-    return Warmup(
+    return schedules.Warmup(
         learning_rate,
         warmup_steps,
         cosine(learning_rate, first_cycle, t_mul, m_mul),
