@@ -9,7 +9,13 @@ import tensorflow as tf
 from tfnoisy import errors
 from tfnoisy.methods import batches
 from tfnoisy.methods import losses as losses_lib
-from tfnoisy.methods.fitting import arrays, evaluation, loop, sources
+from tfnoisy.methods.fitting import (
+    arrays,
+    checks,
+    evaluation,
+    loop,
+    sources,
+)
 
 # Marks the values of compiled metrics among a step's logs.
 _METRIC = "metric/"
@@ -182,6 +188,16 @@ class Fitting:
             ArgumentError: with a line for each thing that is wrong.
         """
         self._assert_compile_called("fit")
+        checks.refuse(
+            checks.counts(
+                batch_size=(batch_size, 1),
+                epochs=(epochs, 0),
+                initial_epoch=(initial_epoch, 0),
+                steps_per_epoch=(steps_per_epoch, 1),
+                validation_steps=(validation_steps, 1),
+                validation_batch_size=(validation_batch_size, 1),
+            )
+        )
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = evaluation.split(
                 (x, y, sample_weight), validation_split
@@ -236,7 +252,14 @@ class Fitting:
             ArgumentError: with a line for each thing that is wrong.
         """
         self._assert_compile_called("evaluate")
+        checks.refuse(
+            checks.counts(batch_size=(batch_size, 1), steps=(steps, 1))
+        )
         data = evaluation.prepared(self, x, y, sample_weight, batch_size)
+        if steps is None and data.is_endless:
+            raise errors.ArgumentError(
+                "the data set has no end: give evaluate steps"
+            )
         return self.evaluate_prepared(
             data,
             verbose=verbose,

@@ -203,3 +203,9 @@ class Student:
         """
         if optimizer is None:
             raise errors.ArgumentError("compile needs an optimizer")
+        if getattr(optimizer, "gradient_accumulation_steps", None):
+            raise errors.ArgumentError(
+                "gradient_accumulation_steps="
+                f"{optimizer.gradient_accumulation_steps}: a method makes an "
+                "update for each batch; give fit a larger batch_size"
+            )

@@ -53,6 +53,7 @@ def checked(student):
         )
     _refuse_channels_first(student)
     _refuse_activation(student)
+    _refuse_activity_regularizers(student)
     _adapt_precision(student)
     return _float32_logits(student)
 
@@ -164,25 +165,45 @@ def _refuse_activation(student):
         )
 
 
-def refuse_probabilities(student, images):
-    """Refuses a student whose outputs are probabilities.
+def refuse_by_example(student, images):
+    """Refuses a student for what only a call of it shows.
 
     Args:
         student: a built `keras.Model`.
         images: [B, ...], a few of those that it will see.
 
     Raises:
-        ArgumentError: if all outputs are at least 0 and each row sums to 1.
+        ArgumentError: if its outputs are probabilities, all at least 0 and
+            each row with the sum 1; or if its layers add losses of their own.
     """
+    outputs = tf.cast(student(images, training=False), tf.float32)
+    if len(student.losses) > _number_of_regularisers(student):
+        raise errors.ArgumentError(
+            f"a layer of {student.name} adds a loss of its own (add_loss), "
+            "which a method would ignore; regularisers of weights count"
+        )
     if ends_in_logits(student):
         return
-    outputs = tf.cast(student(images, training=False), tf.float32)
     sums = tf.reduce_sum(outputs, -1)
     if tf.reduce_all(outputs >= 0) and tf.reduce_all(tf.abs(sums - 1) < 1e-3):
         raise errors.ArgumentError(
             f"the outputs of {student.name} are at least 0 and sum to 1, as "
             "those of a softmax; " + _AS_LOGITS
         )
+
+
+def _number_of_regularisers(student):
+    return sum(v.regularizer is not None for v in student.trainable_variables)
+
+
+def _refuse_activity_regularizers(student):
+    for layer in layers_of(student):
+        if getattr(layer, "activity_regularizer", None) is not None:
+            raise errors.ArgumentError(
+                f"the layer {layer.name!r} of {student.name} has an "
+                "activity_regularizer, which a method would ignore; "
+                "regularisers of weights count"
+            )
 
 
 def _adapt_precision(student):

@@ -128,8 +128,7 @@ def of_arrays(method, x, y, arguments, ids=None):
     problems += checks.images(images)
     if not len(images):
         problems.append("there are no images")
-    if len(images) != len(labels):
-        problems.append(f"{len(images)} images, but {len(labels)} labels")
+    problems += checks.lengths(images, labels)
     checks.refuse(problems)
     values, problems = _weights(method, labels, arguments)
     checks.refuse(problems)
@@ -157,6 +156,8 @@ def of_arrays(method, x, y, arguments, ids=None):
 
 def as_array(values):
     """Returns an array of an array, a tensor or a list."""
+    if values is None:
+        raise errors.ArgumentError("images x are needed")
     if isinstance(values, (str, bytes, dict)) or callable(values):
         raise errors.ArgumentError(
             f"fit takes arrays, a tf.data.Dataset, a keras.utils.PyDataset or "
@@ -205,15 +206,17 @@ def probe_of(method, arguments, image_shape):
         )
     if isinstance(probe, dataset_lib.ImageDataset):
         return probe
+    if not isinstance(probe, (tuple, list)) or len(probe) != 2:
+        raise errors.ArgumentError(
+            "probe: the pair (images, labels) of trusted examples, or an "
+            f"ImageDataset, is wanted, not {type(probe).__name__}"
+        )
     images, labels = probe
     images = as_array(images)
     labels, problems = checks.labels(labels, method.num_classes, "probe labels")
     problems += checks.shape(images, image_shape, "probe images")
     problems += checks.images(images, "probe images")
-    if len(images) != len(labels):
-        problems.append(
-            f"the probe has {len(images)} images, but {len(labels)} labels"
-        )
+    problems += checks.lengths(images, labels, "probe images", "probe labels")
     checks.refuse(problems)
     if labels.ndim == 2:
         labels = labels.argmax(1)

@@ -4,6 +4,9 @@ Each check returns lines, one for each kind of problem, and `refuse` raises
 them together.
 """
 
+import numbers
+from collections.abc import Mapping
+
 import numpy as np
 
 from tfnoisy import errors
@@ -16,6 +19,41 @@ def refuse(problems):
     """Raises an `ArgumentError` of these lines, if there are any."""
     if problems:
         raise errors.ArgumentError("\n".join(problems))
+
+
+def counts(**given):
+    """Returns what is wrong with numbers of things, a list of lines.
+
+    Args:
+        **given: {name: (value, the least that it may be)}; None is left out.
+    """
+    problems = []
+    for name, (value, least) in given.items():
+        if value is None:
+            continue
+        whole = isinstance(value, numbers.Integral) and not isinstance(
+            value, bool
+        )
+        if not whole or value < least:
+            problems.append(
+                f"{name}={value!r}: an integer of at least {least} is wanted"
+            )
+    return problems
+
+
+def lengths(images, labels, of="images", beside="labels"):
+    """Returns what is wrong with their lengths, a list of lines.
+
+    Args:
+        images: an array [N, ...].
+        labels: an array of any shape; of what is no row for each image
+            `labels` has told already.
+        of: what messages call the images.
+        beside: what they call the labels.
+    """
+    if not labels.ndim or len(images) == len(labels):
+        return []
+    return [f"{len(images)} {of}, but {len(labels)} {beside}"]
 
 
 def rows(array, bad, total=None):
@@ -164,6 +202,8 @@ def weights(values, count, name="sample_weight"):
             f"{name} of shape {values.shape} for {count} examples: [N] is "
             "wanted"
         ]
+    if values.dtype.kind not in "biuf":
+        return values, [f"{name} of type {values.dtype}: numbers are wanted"]
     (bad,) = np.nonzero(~(np.isfinite(values) & (values >= 0)))
     if len(bad):
         return values, [
@@ -182,8 +222,16 @@ def of_classes(class_weight, labels, num_classes):
         num_classes: C.
 
     Raises:
-        ArgumentError: for classes that do not exist.
+        ArgumentError: for classes that do not exist, and weights that are no
+            numbers of at least 0.
     """
+    if not isinstance(class_weight, Mapping):
+        refuse(
+            [
+                f"class_weight={class_weight!r}: a dictionary {{class: "
+                "weight} is wanted"
+            ]
+        )
     unknown = [k for k in class_weight if k not in range(num_classes)]
     if unknown:
         refuse(
@@ -194,5 +242,12 @@ def of_classes(class_weight, labels, num_classes):
         )
     table = np.ones(num_classes, np.float32)
     for label, weight in class_weight.items():
+        if not (isinstance(weight, numbers.Real) and 0 <= weight < np.inf):
+            refuse(
+                [
+                    f"class_weight of class {label} is {weight!r}: a number of "
+                    "at least 0 is wanted"
+                ]
+            )
         table[label] = weight
     return table[labels if labels.ndim == 1 else labels.argmax(1)]

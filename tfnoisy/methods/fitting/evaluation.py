@@ -12,6 +12,8 @@ from tfnoisy.datasets import pipeline
 from tfnoisy.methods.fitting import arrays, checks, streams, views, watch
 
 _BATCH_SIZE = 32
+# Of what `validation_freq` may be a collection, of the epochs to judge after.
+_EPOCHS = (list, tuple, set)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +29,14 @@ class Data:
     arguments: dict
     sparse: bool
     guard: watch.Watch | None = None
+
+    @property
+    def is_endless(self):
+        """Whether it is a data set without end."""
+        x = self.arguments["x"]
+        return isinstance(x, tf.data.Dataset) and (
+            x.cardinality() == tf.data.INFINITE_CARDINALITY
+        )
 
     @contextlib.contextmanager
     def explaining(self):
@@ -96,8 +106,7 @@ def batch(method, x, y):
     labels, problems = checks.labels(y, method.num_classes)
     problems += checks.shape(images, method.image_shape)
     problems += checks.images(images)
-    if len(images) != len(labels):
-        problems.append(f"{len(images)} images, but {len(labels)} labels")
+    problems += checks.lengths(images, labels)
     checks.refuse(problems)
     return images, labels, labels.ndim == 1
 
@@ -156,6 +165,9 @@ class Validation:
         self._steps = steps
         self._frequency = frequency
         self._data = None
+        few = frequency if isinstance(frequency, _EPOCHS) else [frequency]
+        for number in few:
+            checks.refuse(checks.counts(validation_freq=(number, 1)))
         if data is None:
             return
         x, y, weights = data, None, None
@@ -167,7 +179,14 @@ class Validation:
                 )
             x, y, *rest = data
             weights = rest[0] if rest else None
-        self._data = prepared(method, x, y, weights, batch_size, augment)
+        try:
+            self._data = prepared(method, x, y, weights, batch_size, augment)
+        except errors.ArgumentError as error:
+            raise errors.ArgumentError(f"validation_data: {error}") from None
+        if steps is None and self._data.is_endless:
+            raise errors.ArgumentError(
+                "validation_data has no end: give fit validation_steps"
+            )
 
     def __call__(self, epoch, callbacks):
         """Returns {val_name: value}, empty where none is due.
@@ -179,7 +198,7 @@ class Validation:
         due = self._frequency
         if self._data is None or not (
             epoch + 1 in due
-            if isinstance(due, (list, tuple, set))
+            if isinstance(due, _EPOCHS)
             else (epoch + 1) % due == 0
         ):
             return {}

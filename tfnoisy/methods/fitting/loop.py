@@ -10,6 +10,7 @@ import warnings
 import keras
 import tensorflow as tf
 
+from tfnoisy import errors
 from tfnoisy.datasets.images import streamed
 from tfnoisy.methods import execution, students
 
@@ -74,7 +75,7 @@ class Fit:
             epochs: likewise.
         """
         if source.example is not None:
-            students.refuse_probabilities(
+            students.refuse_by_example(
                 method.student, method.as_inputs(source.example)
             )
         self._method = method
@@ -82,6 +83,7 @@ class Fit:
         self._epochs = epochs
         self._callbacks = callbacks
         if not isinstance(callbacks, keras.callbacks.CallbackList):
+            _refuse_other_callbacks(callbacks)
             self._callbacks = keras.callbacks.CallbackList(
                 callbacks,
                 add_history=True,
@@ -182,6 +184,17 @@ class Fit:
                 *how,
             )
         return method.executions[train_step, *how]
+
+
+def _refuse_other_callbacks(callbacks):
+    """Raises an `ArgumentError` if one is none of Keras's."""
+    if callbacks is None:
+        return
+    for callback in keras.tree.flatten(callbacks):
+        if not isinstance(callback, keras.callbacks.Callback):
+            raise errors.ArgumentError(
+                f"callbacks: {callback!r} is no keras.callbacks.Callback"
+            )
 
 
 def _step_with_metrics(method, train_step, batch):

@@ -388,6 +388,8 @@ def collected(method, stream, arguments):
             "change from pass to pass: give them unchanged, and the random "
             "views by fit(..., augment=...)"
         )
+    if not batches:
+        raise errors.ArgumentError("the data set is empty")
     images, labels, ids = (
         np.concatenate([batch[name] for batch in batches])
         for name in ("images", "labels", "ids")
