@@ -14,8 +14,10 @@ from scipy import linalg, sparse
 
 from tfnoisy import errors
 
-# Rows whose cosines to all others are in memory at a time.
+# Rows that are in memory a second time, at a time.
 _BLOCK = 1000
+# Cosines that are in memory at a time, with as many row numbers of 8 bytes.
+_COSINES = 2**24
 # So many more are looked up as vote, for some may be duplicates.
 _SPARE = 10
 # Of a neighbour's weight exp((cosine - largest cosine) / temperature).
@@ -232,8 +234,9 @@ def nearest(queries, among, k, excluded=None):
     k = min(k, len(among))
     rows = np.empty([len(queries), k], np.int32)
     cosines = np.empty([len(queries), k], np.float32)
-    for first in range(0, len(queries), _BLOCK):
-        here = slice(first, first + _BLOCK)
+    step = block_size(len(among))
+    for first in range(0, len(queries), step):
+        here = slice(first, first + step)
         block = queries[here] @ among.T
         if excluded is not None:
             for number, line in enumerate(block):
@@ -246,6 +249,11 @@ def nearest(queries, among, k, excluded=None):
         cosines[here] = np.take_along_axis(values, order, axis=1)
     rows[np.isneginf(cosines)] = -1
     return rows, cosines
+
+
+def block_size(count):
+    """Returns how many rows are compared with `count` others at a time."""
+    return min(_BLOCK, max(16, _COSINES // count))
 
 
 def rows_of_groups(groups):

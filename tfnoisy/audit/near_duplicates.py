@@ -37,7 +37,6 @@ _GAP = 0.2
 _NEAR_COSINE, _NEAR_CORRELATION = 0.9, 0.8
 # Fewer images lie so far apart that gaps say nothing.
 _LEAST_FOR_GAPS = 1000
-_BLOCK = 1000
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -263,8 +262,9 @@ def _alike(pixels, others=None):
         others: what to compare them with; None for themselves, each pair once.
     """
     found = [np.empty([2, 0], np.int64)]
-    for first in range(0, len(pixels), _BLOCK):
-        here = slice(first, first + _BLOCK)
+    step = geometry.block_size(len(pixels if others is None else others))
+    for first in range(0, len(pixels), step):
+        here = slice(first, first + step)
         start = first if others is None else 0
         rest = (pixels if others is None else others).plain[start:].T
         for part in (pixels.plain[here], pixels.mirrored[here]):
