@@ -10,6 +10,7 @@ from sklearn import datasets
 from tfnoisy.methods import baseline, elr, gce, mentormix, mentornet, sce
 from tfnoisy.methods.bkd import bkd
 from tfnoisy.methods.dividemix import dividemix
+from tfnoisy.methods.ido import ido
 from tfnoisy.methods.look_ahead import fsr, ieg, l2r
 from tfnoisy.training import optimizer
 
@@ -76,6 +77,7 @@ NAMES = (
     "gce",
     "sce",
     "elr",
+    "ido",
     "l2r",
     "ieg",
     "fsr",
@@ -94,6 +96,7 @@ _CLASSES = {
     "gce": gce.GCE,
     "sce": sce.SCE,
     "elr": elr.ELR,
+    "ido": functools.partial(ido.IDO, stage1_epochs=2, strong=fainter),
     "l2r": l2r.L2R,
     "ieg": functools.partial(ieg.IEG, strong=fainter),
     "fsr": functools.partial(

@@ -17,6 +17,7 @@ from tfnoisy.mentor import network as mentornet_net
 from tfnoisy.methods import base, baseline, mentormix, mentornet
 from tfnoisy.methods.bkd import bkd
 from tfnoisy.methods.dividemix import dividemix
+from tfnoisy.methods.ido import beta_mixture, ido
 from tfnoisy.methods.look_ahead import fsr, ieg, l2r
 from tfnoisy.nets import layers, pair, registry
 from tfnoisy.training import optimizer
@@ -93,6 +94,15 @@ def dividemix_after_ramp_up():
     return method
 
 
+def ido_in_stage_2():
+    method = ido.IDO(network(), num_ids=NUM_IDS)
+    fitted = beta_mixture.fit(
+        beta_mixture.start(CLASSES), [[9, 6, 3, 3, 6, 9]] * CLASSES, 20
+    )
+    method.mixtures.assign(beta_mixture.packed(fitted))
+    return method
+
+
 WITH_MENTOR = {"num_steps": 20, "example_dropout_rates": "0.25, 100"}
 METHODS = {
     "baseline": lambda: baseline.Baseline(network(), mixup_alpha=1.0),
@@ -121,6 +131,7 @@ METHODS = {
     ),
     "dividemix": dividemix_after_ramp_up,
     "bkd": bkd_in_both_phases,
+    "ido": ido_in_stage_2,
 }
 
 
@@ -133,6 +144,8 @@ def trained(name, strategy):
     if name == "dividemix":
         batch = divided_batch_of
         step = functools.partial(method.train_iteration, 0)
+    if name == "ido":
+        step = method.stage2_step
     compiled = tf.function(lambda values: strategy.run(step, (values,)))
     for number in range(STEPS):
         batches = [batch(number, r) for r in (0, 1)]
@@ -182,7 +195,10 @@ def everything(method):
 
 
 # What is remembered adds up over replicas.
-SUMS = ("weight_sums", "recorded", "confidence", "scores", "mean_logits")
+SUMS = (
+    *("weight_sums", "recorded", "confidence", "scores", "mean_logits"),
+    *("predicted", "changed"),
+)
 
 
 def by_id(method):

@@ -177,6 +177,13 @@ METHODS = registry.Registry(
             ),
         ),
         Method(
+            name="ido",
+            target="tfnoisy.methods.ido.ido:IDO",
+            title="IDO",
+            evidence=_EVENTS,
+            step="tfnoisy.benchmarks.step_passes:IDO",
+        ),
+        Method(
             name="ieg",
             target="tfnoisy.methods.look_ahead.ieg:IEG",
             title="IEG",
