@@ -34,6 +34,7 @@ with epy.lazy_api_imports(globals()):
     from tfnoisy.methods.bkd.bkd import BKD
     from tfnoisy.methods.dividemix.dividemix import DivideMix
     from tfnoisy.methods.elr import ELR
+    from tfnoisy.methods.elr_plus.elr_plus import ELRPlus
     from tfnoisy.methods.gce import GCE
     from tfnoisy.methods.ido.ido import IDO
     from tfnoisy.methods.look_ahead.fsr import FSR
@@ -58,6 +59,7 @@ __all__ = (
     "SCE",
     "Baseline",
     "DivideMix",
+    "ELRPlus",
     "MentorMix",
     "MentorNet",
     "Pair",

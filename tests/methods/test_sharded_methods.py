@@ -17,6 +17,7 @@ from tfnoisy.mentor import network as mentornet_net
 from tfnoisy.methods import base, baseline, mentormix, mentornet
 from tfnoisy.methods.bkd import bkd
 from tfnoisy.methods.dividemix import dividemix
+from tfnoisy.methods.elr_plus import elr_plus
 from tfnoisy.methods.ido import beta_mixture, ido
 from tfnoisy.methods.look_ahead import fsr, ieg, l2r
 from tfnoisy.nets import layers, pair, registry
@@ -132,6 +133,9 @@ METHODS = {
     "dividemix": dividemix_after_ramp_up,
     "bkd": bkd_in_both_phases,
     "ido": ido_in_stage_2,
+    "elr_plus": lambda: elr_plus.ELRPlus(
+        pair.Pair(network(1), network(5)), num_ids=NUM_IDS, ema_step=4
+    ),
 }
 
 
@@ -143,6 +147,8 @@ def trained(name, strategy):
     batch, step = batch_of, method.train_step
     if name == "dividemix":
         batch = divided_batch_of
+        step = functools.partial(method.train_iteration, 0)
+    if name == "elr_plus":
         step = functools.partial(method.train_iteration, 0)
     if name == "ido":
         step = method.stage2_step
@@ -181,7 +187,7 @@ def test_two_replicas_are_one_device(name, two_replicas, monkeypatch):
         np.abs(value(v) - value(w)).max() > 1e-3
         for v, w in zip(fresh, both.student.trainable_variables)
     ]
-    # DivideMix trains one network of two.
+    # DivideMix and ELR+ train one network of two.
     assert np.mean(moved) >= 0.5
     if by_id(alone) is not None:
         expected, found = value(by_id(alone)), value(by_id(both))
@@ -197,7 +203,7 @@ def everything(method):
 # What is remembered adds up over replicas.
 SUMS = (
     *("weight_sums", "recorded", "confidence", "scores", "mean_logits"),
-    *("predicted", "changed"),
+    *("predicted", "changed", "targets_1"),
 )
 
 
@@ -205,6 +211,8 @@ def by_id(method):
     """Returns what the method remembers of each example, or None."""
     if isinstance(method, bkd.BKD):
         return method.tipping_point.recorded
+    if isinstance(method, elr_plus.ELRPlus):
+        return method.targets[0]
     return method.mean_weights and method.mean_weights.sums
 
 

@@ -196,6 +196,13 @@ _FORWARD_OR_REVERSE: dict[str, Any] = {
 PLAIN = Step(_plain)
 MENTORNET = Step(_with_mentornet)
 MENTORMIX = Step(_with_mentornet, {"forward": 1, "update": 1})
+# Of the first network: the pass of the other's average, and the update.
+ELR_PLUS = Step(
+    _with_ids,
+    {"forward": 1, "update": 1},
+    step=lambda method: functools.partial(method.train_iteration, 0),
+    short_batches=True,
+)
 # Stage 2: both views, forward and backward.
 IDO = Step(
     _plain,
