@@ -193,6 +193,7 @@ METHODS = registry.Registry(
                     "0.7, of ten with 0.9.",
                 ),
             ),
+            recipe="tfnoisy.comparison.recipes:elr_plus",
             step="tfnoisy.benchmarks.step_passes:ELR_PLUS",
         ),
         Method(
@@ -200,6 +201,7 @@ METHODS = registry.Registry(
             target="tfnoisy.methods.ido.ido:IDO",
             title="IDO",
             evidence=_EVENTS,
+            recipe="tfnoisy.comparison.recipes:ido",
             step="tfnoisy.benchmarks.step_passes:IDO",
         ),
         Method(
