@@ -11,6 +11,8 @@ The method's flags are the arguments of its class: --help shows them beside
 if __name__ == "__main__":
     import _check_installed  # noqa: F401
 
+import math
+
 from absl import flags
 from etils import epy
 
@@ -135,6 +137,19 @@ def make_method(build, budget):
     return trainer_flags.compiled(method, rate)
 
 
+def of_class():
+    """Returns the fields of `Experiment` that the method's class settles."""
+    cls, fields = registry.resolve(entry_of(FLAGS.method).target), {}
+    if cls.uses_strong_view:
+        fields["aug_type"] = FLAGS.strong
+    if cls.epoch_passes and FLAGS.num_epochs:
+        passes = cls.epoch_passes * math.ceil(FLAGS.num_epochs)
+        fields["most_steps"] = lambda num_examples, batch_size: (
+            passes * -(-num_examples // batch_size)
+        )
+    return fields
+
+
 def _schedule(budget):
     if FLAGS.lr_schedule == "constant":
         return FLAGS.learning_rate
@@ -153,7 +168,7 @@ def main(_):
             + "; --plugin=FILE.py adds methods"
         )
     settle()
-    trainer_flags.train(FLAGS.method, make_method)
+    trainer_flags.train(FLAGS.method, make_method, **of_class())
 
 
 def run():

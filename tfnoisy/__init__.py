@@ -34,7 +34,9 @@ with epy.lazy_api_imports(globals()):
     from tfnoisy.methods.bkd.bkd import BKD
     from tfnoisy.methods.dividemix.dividemix import DivideMix
     from tfnoisy.methods.elr import ELR
+    from tfnoisy.methods.elr_plus.elr_plus import ELRPlus
     from tfnoisy.methods.gce import GCE
+    from tfnoisy.methods.ido.ido import IDO
     from tfnoisy.methods.look_ahead.fsr import FSR
     from tfnoisy.methods.look_ahead.ieg import IEG
     from tfnoisy.methods.look_ahead.l2r import L2R
@@ -51,11 +53,13 @@ __all__ = (
     "ELR",
     "FSR",
     "GCE",
+    "IDO",
     "IEG",
     "L2R",
     "SCE",
     "Baseline",
     "DivideMix",
+    "ELRPlus",
     "MentorMix",
     "MentorNet",
     "Pair",

@@ -205,6 +205,41 @@ def test_steps_that_are_asked_for_win_over_the_default_epochs(
     assert json.loads((path / "results.json").read_text())["steps"] == 7
 
 
+def test_ido_trains_whole_epochs_with_its_strong_view(tmp_path, run_script):
+    flags = {
+        **{"plugin": "", "studentnet": "small_cnn", "noise": "symmetric:0.3"},
+        **{"train_split": "train[:70]", "num_epochs": 4, "stage1_epochs": 2},
+        **{"eval_every": 0, "method": "ido", "strong": "randaugment:1:3"},
+    }
+    words = [f for f in small(tmp_path, **flags) if f[:4] != "--q="]
+    done = run_script("train.py", *words)
+    assert done.returncode == 0, done.stderr
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["steps"] == 4 * 3
+    assert len(results["label_wave"]["changes"]) == 2
+    evidence = np.load(tmp_path / "evidence.npz")
+    assert (evidence["visits"] == 2 + 2 * 2).all()
+    words = [
+        f"--{'strong=no_view' if '--strong' in w else w[2:]}" for w in words
+    ]
+    done = run_script("train.py", *words, "--overwrite")
+    assert done.returncode == 2 and "no_view" in done.stderr
+
+
+def test_elr_plus_trains_each_network_in_each_epoch(tmp_path, run_script):
+    flags = {
+        **{"plugin": "", "studentnet": "small_cnn", "noise": "symmetric:0.3"},
+        **{"train_split": "train[:70]", "num_epochs": 2, "ema_step": 10},
+        **{"eval_every": 0, "method": "elr_plus"},
+    }
+    words = [f for f in small(tmp_path, **flags) if f[:4] != "--q="]
+    done = run_script("train.py", *words)
+    assert done.returncode == 0, done.stderr
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["steps"] == 2 * 2 * 3
+    assert len(np.load(tmp_path / "evidence.npz")["ids"]) == 70
+
+
 @pytest.mark.parametrize(
     "flags, words",
     [

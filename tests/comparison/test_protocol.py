@@ -4,6 +4,7 @@ import pytest
 
 from tfnoisy import errors
 from tfnoisy.catalogue import methods as catalogue
+from tfnoisy.cli import method_flags
 from tfnoisy.comparison import protocol as protocol_lib
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -50,7 +51,10 @@ def test_all_have_one_network_and_one_view(name):
 
 @pytest.mark.parametrize("name", catalogue.METHODS.names())
 def test_its_trainer_knows_the_flags(name, script_flags):
-    known = script_flags[catalogue.METHODS[name].script]
+    entry = catalogue.METHODS[name]
+    known = script_flags[entry.script]
+    if entry.has_general_trainer:
+        known = known | set(method_flags.arguments(entry))
     for word in flags_of(name):
         flag = word.removeprefix("--").partition("=")[0]
         assert known & {flag, flag.removeprefix("no")}, flag
@@ -73,6 +77,22 @@ def test_its_trainer_knows_the_flags(name, script_flags):
 )
 def test_the_pairs_schedules(name, dataset, epochs, expected):
     assert " ".join(flags_of(name, dataset, epochs=epochs)[2:]) == expected
+
+
+@pytest.mark.parametrize(
+    "name, dataset, epochs, expected",
+    [
+        ("ido", "digits", 90, "--stage1_epochs=20"),
+        ("ido", "cifar10", 12, "--stage1_epochs=3"),
+        ("ido", "digits", 1, "--stage1_epochs=1"),
+        ("elr_plus", "digits", 90, "--lr_drops=0.75 --ema_step=615"),
+        ("elr_plus", "cifar10", 200, "--lr_drops=0.75"),
+    ],
+)
+def test_lengths_that_are_shares_of_the_training(
+    name, dataset, epochs, expected
+):
+    assert expected in " ".join(flags_of(name, dataset, epochs=epochs))
 
 
 @pytest.mark.parametrize(

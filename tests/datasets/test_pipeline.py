@@ -438,3 +438,34 @@ def test_nothing_waits_for_autotuning_to_end():
         data.training_view_batches(4, (0,)),
     ):
         assert batches.options().autotune.enabled is False
+
+
+def test_a_pass_with_a_strong_view_of_a_movement_of_its_own():
+    # What moves shows its draws, and so does what follows.
+    moving = standard.Augmentation(
+        "moving", 1, seen, lambda moved, _: moved, seen, view_shape=(2,)
+    )
+    after = standard.Augmentation(
+        "after",
+        1,
+        standard.unmoved,
+        lambda moved, draws: tf.concat([moved, draws], 1),
+        seen,
+        view_shape=(3,),
+    )
+    data = pipeline.TrainingData(
+        make_dataset(range(10)), moving, 4, seed=3, strong=after
+    )
+    batches = take(data.epoch_batches((2, 0), strong=True), 9)
+    assert [len(batch["ids"]) for batch in batches] == [4, 4, 2]
+    weak, strong = (
+        np.concatenate([batch[name] for batch in batches])
+        for name in ("images", "images_strong")
+    )
+    np.testing.assert_array_equal(weak[:, 0], strong[:, 0])
+    draws = np.stack([weak[:, 1], strong[:, 1], strong[:, 2]])
+    assert len(np.unique(draws)) == 30
+    again = data.epoch_batches((2, 0), strong=True, first_batch=1)
+    assert_same(take(again, 9), batches[1:])
+    with pytest.raises(ValueError, match="no strong view"):
+        seen_data().epoch_batches((0,), strong=True)

@@ -10,6 +10,8 @@ from sklearn import datasets
 from tfnoisy.methods import baseline, elr, gce, mentormix, mentornet, sce
 from tfnoisy.methods.bkd import bkd
 from tfnoisy.methods.dividemix import dividemix
+from tfnoisy.methods.elr_plus import elr_plus
+from tfnoisy.methods.ido import ido
 from tfnoisy.methods.look_ahead import fsr, ieg, l2r
 from tfnoisy.training import optimizer
 
@@ -76,6 +78,8 @@ NAMES = (
     "gce",
     "sce",
     "elr",
+    "elr_plus",
+    "ido",
     "l2r",
     "ieg",
     "fsr",
@@ -94,6 +98,8 @@ _CLASSES = {
     "gce": gce.GCE,
     "sce": sce.SCE,
     "elr": elr.ELR,
+    "elr_plus": elr_plus.ELRPlus,
+    "ido": functools.partial(ido.IDO, stage1_epochs=2, strong=fainter),
     "l2r": l2r.L2R,
     "ieg": functools.partial(ieg.IEG, strong=fainter),
     "fsr": functools.partial(

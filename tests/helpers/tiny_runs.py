@@ -22,6 +22,8 @@ from tfnoisy.methods import (
 )
 from tfnoisy.methods.bkd import bkd
 from tfnoisy.methods.dividemix import dividemix
+from tfnoisy.methods.elr_plus import elr_plus
+from tfnoisy.methods.ido import ido
 from tfnoisy.methods.look_ahead import fsr, ieg, l2r
 from tfnoisy.nets import pair
 from tfnoisy.runs import folder as run_folder
@@ -66,6 +68,10 @@ METHODS = {
     "gce": lambda: gce.GCE(student(1), num_ids=COUNT, ema_decay=0.9),
     "sce": lambda: sce.SCE(student(1), num_ids=COUNT),
     "elr": lambda: elr.ELR(student(1), num_ids=COUNT),
+    "elr_plus": lambda: _paired(elr_plus.ELRPlus, ema_step=10),
+    "ido": lambda: ido.IDO(
+        student(1), num_ids=COUNT, stage1_epochs=3, ema_decay=0.9
+    ),
     "l2r": lambda: l2r.L2R(student(1), num_ids=COUNT),
     "ieg": lambda: ieg.IEG(student(1), num_ids=COUNT),
     "fsr": lambda: fsr.FSR(
@@ -81,7 +87,7 @@ METHODS = {
     "bkd": lambda: _paired(bkd.BKD, n_epoch=5, clean_test_freq=2),
 }
 # They say themselves when they are judged.
-IN_EPOCHS = ("dividemix", "bkd")
+IN_EPOCHS = ("elr_plus", "ido", "dividemix", "bkd")
 
 
 def make_data(batch_size=20):

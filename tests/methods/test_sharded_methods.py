@@ -17,6 +17,8 @@ from tfnoisy.mentor import network as mentornet_net
 from tfnoisy.methods import base, baseline, mentormix, mentornet
 from tfnoisy.methods.bkd import bkd
 from tfnoisy.methods.dividemix import dividemix
+from tfnoisy.methods.elr_plus import elr_plus
+from tfnoisy.methods.ido import beta_mixture, ido
 from tfnoisy.methods.look_ahead import fsr, ieg, l2r
 from tfnoisy.nets import layers, pair, registry
 from tfnoisy.training import optimizer
@@ -93,6 +95,15 @@ def dividemix_after_ramp_up():
     return method
 
 
+def ido_in_stage_2():
+    method = ido.IDO(network(), num_ids=NUM_IDS)
+    fitted = beta_mixture.fit(
+        beta_mixture.start(CLASSES), [[9, 6, 3, 3, 6, 9]] * CLASSES, 20
+    )
+    method.mixtures.assign(beta_mixture.packed(fitted))
+    return method
+
+
 WITH_MENTOR = {"num_steps": 20, "example_dropout_rates": "0.25, 100"}
 METHODS = {
     "baseline": lambda: baseline.Baseline(network(), mixup_alpha=1.0),
@@ -121,6 +132,10 @@ METHODS = {
     ),
     "dividemix": dividemix_after_ramp_up,
     "bkd": bkd_in_both_phases,
+    "ido": ido_in_stage_2,
+    "elr_plus": lambda: elr_plus.ELRPlus(
+        pair.Pair(network(1), network(5)), num_ids=NUM_IDS, ema_step=4
+    ),
 }
 
 
@@ -133,6 +148,10 @@ def trained(name, strategy):
     if name == "dividemix":
         batch = divided_batch_of
         step = functools.partial(method.train_iteration, 0)
+    if name == "elr_plus":
+        step = functools.partial(method.train_iteration, 0)
+    if name == "ido":
+        step = method.stage2_step
     compiled = tf.function(lambda values: strategy.run(step, (values,)))
     for number in range(STEPS):
         batches = [batch(number, r) for r in (0, 1)]
@@ -168,7 +187,7 @@ def test_two_replicas_are_one_device(name, two_replicas, monkeypatch):
         np.abs(value(v) - value(w)).max() > 1e-3
         for v, w in zip(fresh, both.student.trainable_variables)
     ]
-    # DivideMix trains one network of two.
+    # DivideMix and ELR+ train one network of two.
     assert np.mean(moved) >= 0.5
     if by_id(alone) is not None:
         expected, found = value(by_id(alone)), value(by_id(both))
@@ -182,13 +201,18 @@ def everything(method):
 
 
 # What is remembered adds up over replicas.
-SUMS = ("weight_sums", "recorded", "confidence", "scores", "mean_logits")
+SUMS = (
+    *("weight_sums", "recorded", "confidence", "scores", "mean_logits"),
+    *("predicted", "changed", "targets_1"),
+)
 
 
 def by_id(method):
     """Returns what the method remembers of each example, or None."""
     if isinstance(method, bkd.BKD):
         return method.tipping_point.recorded
+    if isinstance(method, elr_plus.ELRPlus):
+        return method.targets[0]
     return method.mean_weights and method.mean_weights.sums
 
 

@@ -196,6 +196,20 @@ _FORWARD_OR_REVERSE: dict[str, Any] = {
 PLAIN = Step(_plain)
 MENTORNET = Step(_with_mentornet)
 MENTORMIX = Step(_with_mentornet, {"forward": 1, "update": 1})
+# Of the first network: the pass of the other's average, and the update.
+ELR_PLUS = Step(
+    _with_ids,
+    {"forward": 1, "update": 1},
+    step=lambda method: functools.partial(method.train_iteration, 0),
+    short_batches=True,
+)
+# Stage 2: both views, forward and backward.
+IDO = Step(
+    _plain,
+    {"update": 1, "gradient": 1},
+    step=lambda method: method.stage2_step,
+    short_batches=True,
+)
 # The probe's, and that of the images; their look-ahead stays where it is.
 L2R = Step(_with_look_ahead, {"gradient": 2}, **_FORWARD_OR_REVERSE)
 # The images' pass and, of the buffer and the images, one without a gradient.

@@ -177,6 +177,34 @@ METHODS = registry.Registry(
             ),
         ),
         Method(
+            name="elr_plus",
+            target="tfnoisy.methods.elr_plus.elr_plus:ELRPlus",
+            title="ELR+",
+            networks=2,
+            evidence=Evidence(
+                score_name="label's share of the running means",
+                criterion=(
+                    "The running means of the predictions of both networks' "
+                    "averages have another class first."
+                ),
+                notes=(
+                    "The means are of the last visits of each example in "
+                    "training, on training views: of three or so with beta "
+                    "0.7, of ten with 0.9.",
+                ),
+            ),
+            recipe="tfnoisy.comparison.recipes:elr_plus",
+            step="tfnoisy.benchmarks.step_passes:ELR_PLUS",
+        ),
+        Method(
+            name="ido",
+            target="tfnoisy.methods.ido.ido:IDO",
+            title="IDO",
+            evidence=_EVENTS,
+            recipe="tfnoisy.comparison.recipes:ido",
+            step="tfnoisy.benchmarks.step_passes:IDO",
+        ),
+        Method(
             name="ieg",
             target="tfnoisy.methods.look_ahead.ieg:IEG",
             title="IEG",

@@ -64,6 +64,27 @@ def fsr(_):
     return _trusting("fsr")
 
 
+def ido(protocol):
+    """IDO with a stage 1 in which a network without pre-training can learn.
+
+    The label wave chooses with which of its epochs stage 2 begins.
+    """
+    epochs = min(20, max(1, protocol.num_epochs // 4))
+    return [*one_network(protocol), f"--stage1_epochs={epochs}"]
+
+
+def elr_plus(protocol):
+    """ELR+ with its drop at three quarters, as published for CIFAR-10.
+
+    On digits the averages' decay comes in over the same share of the steps, of
+    which a network makes 12 in an epoch.
+    """
+    if not protocol.is_digits:
+        return ["--lr_drops=0.75"]
+    ramp = max(1, int(0.57 * 12 * protocol.num_epochs))
+    return ["--learning_rate=0.05", "--lr_drops=0.75", f"--ema_step={ramp}"]
+
+
 def _drop(protocol):
     """The pair's one drop, at the share of the epochs of its trainer's own."""
     share = 3 / 4 if protocol.is_digits else 1 / 2

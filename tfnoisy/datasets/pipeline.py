@@ -76,6 +76,7 @@ class TrainingData:
         *,
         batch_size=None,
         num_views=1,
+        strong=False,
         repeat=False,
         values=None,
         first_batch=0,
@@ -91,6 +92,8 @@ class TrainingData:
             rows: int [M], of the data set; all if None.
             batch_size: examples per batch and replica; the run's if None.
             num_views: V, independent training views of each image.
+            strong: add `images_strong`, the strong view of each image after a
+                movement (crop, flip) of its own.
             repeat: begin another pass, shuffled and viewed anew, at the end.
             values: {name: array [N]} to add to the batches, by row.
             first_batch: how many batches have been used up, of all replicas.
@@ -101,6 +104,8 @@ class TrainingData:
             [b, V, H, W, C] for several views, labels: int32 [b], ids: int64
             [b], and the values}, b at most the batch size.
         """
+        if strong and self.strong is None:
+            raise ValueError("there is no strong view in these data")
         if rows is None:
             rows = np.arange(len(self.dataset))
         batch_size = batch_size or self.batch_size
@@ -111,14 +116,20 @@ class TrainingData:
         passes = tf.data.Dataset.range(
             first_pass, _ENDLESS if repeat else first_pass + 1
         )
-        drawn = num_views * self.augmentation.num_draws
+        num_moved = num_views + strong
+        drawn = {"augment": num_moved * self.augmentation.num_draws}
+        if strong:
+            drawn["augment_strong"] = self.strong.num_draws
         random = _ExampleRandomness.of(self.dataset, self.seed)
 
         def one_pass(k):
             order = random.shuffled(rows, *counters, k)
             used = tf.where(k == first_pass, first_batch * batch_size, 0)
             order = order[used:]
-            draws = random.draws(order, "augment", drawn, *counters, k)
+            draws = {
+                stream: random.draws(order, stream, count, *counters, k)
+                for stream, count in drawn.items()
+            }
             return _one_element((order, draws)).rebatch(batch_size)
 
         batches = passes.flat_map(as_is(one_pass))
@@ -127,16 +138,23 @@ class TrainingData:
 
         def load(row, draws):
             pixels = read(row)
+            parts = tf.split(draws["augment"], num_moved, axis=1)
             views = [
                 self.augmentation.train(pixels, part)
-                for part in tf.split(draws, num_views, axis=1)
+                for part in parts[:num_views]
             ]
-            return {
+            batch = {
                 "images": views[0] if num_views == 1 else tf.stack(views, 1),
                 "labels": tf.gather(labels, row),
                 "ids": tf.gather(ids, row),
                 **{name: tf.gather(v, row) for name, v in values.items()},
             }
+            if strong:
+                batch["images_strong"] = self.strong.train(
+                    self.augmentation.move(pixels, parts[-1]),
+                    draws["augment_strong"],
+                )
+            return batch
 
         return mapped(of_worker(batches, input_context), load)
 

@@ -62,6 +62,34 @@ def regulariser(targets, logits):
     return tf.math.log1p(-tf.reduce_sum(targets * held(logits), -1))
 
 
+def judged(means, *targets):
+    """Returns the label's share of t, and the labels that t contradicts.
+
+    Args:
+        means: {ids: int64 [N], ascending; given_label: float [N]}.
+        *targets: t of these examples, float32 [N, C]; of several networks the
+            mean of their shares counts.
+
+    Returns:
+        {ids: int64 [N], ascending; label_score: float32 [N] in [0, 1],
+        t_y / sum(t); is_label_issue: bool [N], another class has more of
+        t; target_class: int64 [N], the one with most}.
+    """
+    tiny = np.finfo(np.float32).tiny
+    shares = np.mean(
+        [t / np.maximum(t.sum(1, keepdims=True), tiny) for t in targets], 0
+    )
+    given = np.rint(means["given_label"]).astype(np.int64)
+    score = np.take_along_axis(shares, given[:, None], 1)[:, 0]
+    most = shares.argmax(1)
+    return {
+        "ids": means["ids"],
+        "label_score": np.clip(score, 0, 1),
+        "is_label_issue": most != given,
+        "target_class": most,
+    }
+
+
 @keras.saving.register_keras_serializable("tfnoisy")
 class ELR(loss_method.LossMethod):
     """Trains the student by ELR; see `loss_method.LossMethod`.
@@ -140,25 +168,8 @@ class ELR(loss_method.LossMethod):
         self.mean_weights.record(batch, given)
 
     def evidence(self):
-        """Returns the label's share of t, and the labels that t contradicts.
-
-        Returns:
-            {ids: int64 [N], ascending; label_score: float32 [N] in [0, 1],
-            t_y / sum(t); is_label_issue: bool [N], another class has more of
-            t; target_class: int64 [N], the one with most}.  None before the
-            first visit.
-        """
+        """Returns what t says of the labels, None before the first visit."""
         means = self.mean_weights.means()
         if means is None:
             return None
-        t = base.value_of(self.targets)[means["ids"]]
-        given = np.rint(means["given_label"]).astype(np.int64)
-        total = np.maximum(t.sum(1), np.finfo(np.float32).tiny)
-        score = np.take_along_axis(t, given[:, None], 1)[:, 0] / total
-        most = t.argmax(1)
-        return {
-            "ids": means["ids"],
-            "label_score": np.clip(score, 0, 1),
-            "is_label_issue": most != given,
-            "target_class": most,
-        }
+        return judged(means, base.value_of(self.targets)[means["ids"]])

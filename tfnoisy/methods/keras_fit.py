@@ -46,6 +46,10 @@ class Fitting:
             examples that a user gives.
         trains_in_epochs: whether the method looks at all of its data between
             epochs, and says itself when one ends.
+        epoch_passes: how often an epoch goes through the data in batches of
+            which the last one may be short: 2 where two networks are trained
+            one after the other; None where batches cross the borders of
+            epochs, or a script of the method's own counts them.
         needs_probe: whether it needs trusted images beside the others.
         uses_strong_view: whether it needs a second view of each image.
         own_batch_size: its batch size, where that is an argument of its own.
@@ -54,6 +58,7 @@ class Fitting:
 
     takes_sample_weights = False
     trains_in_epochs = False
+    epoch_passes: int | None = None
     needs_probe = False
     uses_strong_view = False
     own_batch_size = None
