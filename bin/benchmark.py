@@ -12,6 +12,7 @@ TensorFlow's threads.
 if __name__ == "__main__":
     import _check_installed  # noqa: F401
 
+import functools
 import json
 import pathlib
 
@@ -102,6 +103,13 @@ with flag_groups.group("gpu"):
         1,
         10_000,
     )
+with flag_groups.group("audit"):
+    flags.DEFINE_list(
+        "runs",
+        [],
+        "Run folders: how well the evidence of each finds the wrong labels of "
+        "its data, in place of the table of features.",
+    )
 with flag_groups.group("Other suites"):
     flags.DEFINE_list(
         "augment",
@@ -185,7 +193,10 @@ def main(_):
         ):
             print(json.dumps({"suite": "serving", **result}), flush=True)
     elif FLAGS.suite == "audit":
-        for result in audit_suite.label_audit_suite():
+        rows = audit_suite.label_audit_suite
+        if FLAGS.runs:
+            rows = functools.partial(audit_suite.run_rows, FLAGS.runs)
+        for result in rows():
             print(json.dumps({"suite": "audit", **result}), flush=True)
     elif FLAGS.suite == "checking":
         for result in checking.checking_suite():

@@ -4,11 +4,12 @@ import time
 
 import numpy as np
 
-from tfnoisy import metrics
+from tfnoisy import errors, metrics
 from tfnoisy.audit import geometry, issues, label_errors
 from tfnoisy.audit.features import compute
 from tfnoisy.datasets import load
 from tfnoisy.noise import manifest
+from tfnoisy.runs import folder as run_folder
 
 NOISES = (
     *(
@@ -63,4 +64,43 @@ def label_audit_suite(
             "cleanlab_f1": metrics.detection_scores(cleanlab, wrong)["f1"],
             "cleanlab_auc": metrics.auc(found.pred_probs[rows, given], wrong),
             "cpu_seconds": seconds,
+        }
+
+
+def run_rows(folders):
+    """Judges the evidence that trainings left of their own labels.
+
+    Args:
+        folders: the paths of finished runs on data whose clean labels are
+            known.
+
+    Yields:
+        {run, method, noise, wrong, f1, auc, precision, recall, test_accuracy,
+        wall_seconds}.
+
+    Raises:
+        UserError: for a folder without a finished run, and for a run without
+            evidence or clean labels.
+    """
+    for path in folders:
+        results = run_folder.RunFolder(path).read_results()
+        if results is None:
+            raise errors.UserError(f"--runs: {path} is no finished run")
+        found = results.get("detection")
+        if not found:
+            raise errors.UserError(
+                f"--runs: {path} has no evidence of its labels, or their truth "
+                "is not known"
+            )
+        yield {
+            "run": str(path),
+            "method": results["method"],
+            "noise": results["noise"]["spec"],
+            "wrong": found["wrong_labels"] / found["examples"],
+            **{
+                name: found[name]
+                for name in ("f1", "auc", "precision", "recall")
+            },
+            "test_accuracy": results["test"]["accuracy"],
+            "wall_seconds": results["wall_seconds"],
         }
