@@ -6,6 +6,7 @@ import tensorflow as tf
 
 import tiny_methods
 from tfnoisy import errors
+from tfnoisy.methods import mixup
 from tfnoisy.methods.elr_plus import averaged_pair, elr_plus
 
 # The sheet's, of the authors' functions.
@@ -184,6 +185,12 @@ def test_the_evidence_is_the_mean_of_both_shares():
     assert (found["target_class"] == shares.argmax(1)).all()
     assert found["is_label_issue"][:10].mean() >= 0.5
     assert found["is_label_issue"][10:].mean() < 0.2
+
+
+@pytest.mark.parametrize("alpha, mean", [(1.0, 0.75), (1.5, 0.712207)])
+def test_the_larger_share_of_mixed_images(alpha, mean):
+    draws = mixup.beta([1, 2], [100_000], alpha).numpy()
+    assert np.maximum(draws, 1 - draws).mean() == pytest.approx(mean, abs=2e-3)
 
 
 def test_a_step_of_no_network_is_refused():
