@@ -21,6 +21,7 @@ def test_a_row_for_each_noise():
 
 
 RESULTS = {
+    "steps": 10,
     "method": "elr",
     "noise": {"spec": "human:worse"},
     "test": {"accuracy": 0.7},
