@@ -84,8 +84,9 @@ def test_an_unknown_method_is_the_users_mistake(tmp_path, run_script):
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
         "compare.py: no method 'mixmup'; did you mean mixup? (there are "
-        "baseline, mixup, mentornet, mentormix, gce, sce, elr, ieg, l2r, "
-        "fsr, dividemix, bkd; --plugin=MODULE adds more)\n"
+        "baseline, mixup, mentornet, mentormix, gce, sce, elr, sop, "
+        "sop_plus, ieg, l2r, fsr, dividemix, bkd; --plugin=MODULE adds "
+        "more)\n"
     )
     assert not path.exists()
 
@@ -97,10 +98,10 @@ def test_a_dry_run_prints_the_commands(tmp_path, run_script):
     )
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
-    assert len(lines) == 12 * 2
-    assert lines[10].startswith("bin/cifar_train_dividemix.py --studentnet=")
-    assert " --batch_size=60 --batch_size=20 " in lines[10]
-    assert lines[23].endswith(f" --seed=1 --train_log_dir={path}/bkd-1")
+    assert len(lines) == 14 * 2
+    assert lines[12].startswith("bin/cifar_train_dividemix.py --studentnet=")
+    assert " --batch_size=60 --batch_size=20 " in lines[12]
+    assert lines[27].endswith(f" --seed=1 --train_log_dir={path}/bkd-1")
     assert not path.exists()
 
 

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from sklearn import datasets
 
-from tfnoisy.methods import baseline, elr, gce, mentormix, mentornet, sce
+from tfnoisy.methods import baseline, elr, gce, mentormix, mentornet, sce, sop
 from tfnoisy.methods.bkd import bkd
 from tfnoisy.methods.dividemix import dividemix
 from tfnoisy.methods.look_ahead import fsr, ieg, l2r
@@ -76,6 +76,8 @@ NAMES = (
     "gce",
     "sce",
     "elr",
+    "sop",
+    "sop_plus",
     "l2r",
     "ieg",
     "fsr",
@@ -94,6 +96,10 @@ _CLASSES = {
     "gce": gce.GCE,
     "sce": sce.SCE,
     "elr": elr.ELR,
+    "sop": functools.partial(sop.SOP, lr_v=100.0),
+    "sop_plus": functools.partial(
+        sop.SOP, ratio_consistency=0.9, ratio_balance=0.1, strong=fainter
+    ),
     "l2r": l2r.L2R,
     "ieg": functools.partial(ieg.IEG, strong=fainter),
     "fsr": functools.partial(

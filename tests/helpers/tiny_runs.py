@@ -19,6 +19,7 @@ from tfnoisy.methods import (
     mentormix,
     mentornet,
     sce,
+    sop,
 )
 from tfnoisy.methods.bkd import bkd
 from tfnoisy.methods.dividemix import dividemix
@@ -66,6 +67,10 @@ METHODS = {
     "gce": lambda: gce.GCE(student(1), num_ids=COUNT, ema_decay=0.9),
     "sce": lambda: sce.SCE(student(1), num_ids=COUNT),
     "elr": lambda: elr.ELR(student(1), num_ids=COUNT),
+    "sop": lambda: sop.SOP(student(1), num_ids=COUNT, lr_u=10, lr_v=100),
+    "sop_plus": lambda: sop.SOP(
+        student(1), num_ids=COUNT, ratio_consistency=0.9, ratio_balance=0.1
+    ),
     "l2r": lambda: l2r.L2R(student(1), num_ids=COUNT),
     "ieg": lambda: ieg.IEG(student(1), num_ids=COUNT),
     "fsr": lambda: fsr.FSR(

@@ -196,6 +196,8 @@ _FORWARD_OR_REVERSE: dict[str, Any] = {
 PLAIN = Step(_plain)
 MENTORNET = Step(_with_mentornet)
 MENTORMIX = Step(_with_mentornet, {"forward": 1, "update": 1})
+# Both views in one pass.
+SOP_PLUS = Step(_plain, {"mixed_update": 1}, mixed=2)
 # The probe's, and that of the images; their look-ahead stays where it is.
 L2R = Step(_with_look_ahead, {"gradient": 2}, **_FORWARD_OR_REVERSE)
 # The images' pass and, of the buffer and the images, one without a gradient.

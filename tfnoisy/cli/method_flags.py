@@ -18,6 +18,8 @@ FLAGS = flags.FLAGS
 
 # Arguments that a run settles, see `budget.Budget`.
 _OF_THE_RUN = ("num_steps", "num_examples", "num_ids")
+# Arguments that tell `fit` what a data set of ours says itself.
+_OF_FIT = ("flip", "value_range")
 
 _DEFINE = {
     bool: flags.DEFINE_boolean,
@@ -87,7 +89,8 @@ def arguments(entry) -> dict:
         entry: a `catalogue.methods.Method`.
     """
     found = method_arguments.of(registry.resolve(entry.target), entry.arguments)
-    return {n: one for n, one in found.items() if n not in _OF_THE_RUN}
+    settled = (*_OF_THE_RUN, *_OF_FIT)
+    return {n: one for n, one in found.items() if n not in settled}
 
 
 def _define(argument):
