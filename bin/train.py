@@ -140,8 +140,6 @@ def make_method(build, budget):
 def of_class():
     """Returns the fields of `Experiment` that the method's class settles."""
     cls, fields = registry.resolve(entry_of(FLAGS.method).target), {}
-    if cls.uses_strong_view:
-        fields["aug_type"] = FLAGS.strong
     if cls.epoch_passes and FLAGS.num_epochs:
         passes = cls.epoch_passes * math.ceil(FLAGS.num_epochs)
         fields["most_steps"] = lambda num_examples, batch_size: (

@@ -43,6 +43,7 @@ with epy.lazy_api_imports(globals()):
     from tfnoisy.methods.mentormix import MentorMix
     from tfnoisy.methods.mentornet import MentorNet
     from tfnoisy.methods.sce import SCE
+    from tfnoisy.methods.sop import SOP
     from tfnoisy.nets.pair import Pair
     from tfnoisy.nets.registry import build as network
     from tfnoisy.noise.manifest import inject
@@ -57,6 +58,7 @@ __all__ = (
     "IEG",
     "L2R",
     "SCE",
+    "SOP",
     "Baseline",
     "DivideMix",
     "ELRPlus",

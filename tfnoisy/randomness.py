@@ -28,6 +28,7 @@ STREAMS = {
             "dropout_mixed",
             "augment_probe",
             "buffer",
+            "per_example",
         ]
     )
 }

@@ -78,7 +78,7 @@ def test_mixed_pieces_are_of_as_many_images_as_are_mixed():
         if (step := step_passes.step_of(name))
         and any(piece.startswith("mixed") for piece in step.passes)
     }
-    assert mixed == {"dividemix": 4, "ieg": 3}
+    assert mixed == {"dividemix": 4, "ieg": 3, "sop_plus": 2}
 
 
 @pytest.mark.parametrize("method", ["dividemix", "bkd"])

@@ -85,7 +85,8 @@ def test_an_unknown_method_is_the_users_mistake(tmp_path, run_script):
     assert done.stderr == (
         "compare.py: no method 'mixmup'; did you mean mixup? (there are "
         "baseline, mixup, mentornet, mentormix, gce, sce, elr, elr_plus, "
-        "ido, ieg, l2r, fsr, dividemix, bkd; --plugin=MODULE adds more)\n"
+        "ido, sop, sop_plus, ieg, l2r, fsr, dividemix, bkd; --plugin=MODULE "
+        "adds more)\n"
     )
     assert not path.exists()
 

@@ -54,7 +54,7 @@ def test_its_trainer_knows_the_flags(name, script_flags):
     entry = catalogue.METHODS[name]
     known = script_flags[entry.script]
     if entry.has_general_trainer:
-        known = known | set(method_flags.arguments(entry))
+        known = {*known, *method_flags.arguments(entry)}
     for word in flags_of(name):
         flag = word.removeprefix("--").partition("=")[0]
         assert known & {flag, flag.removeprefix("no")}, flag
@@ -77,6 +77,14 @@ def test_its_trainer_knows_the_flags(name, script_flags):
 )
 def test_the_pairs_schedules(name, dataset, epochs, expected):
     assert " ".join(flags_of(name, dataset, epochs=epochs)[2:]) == expected
+
+
+def test_sops_rates_hang_on_the_number_of_classes():
+    for name in ("sop", "sop_plus"):
+        assert flags_of(name)[-1] == "--lr_u=10"
+        assert flags_of(name, "cifar10_n", epochs=9)[-1] == "--lr_u=10"
+        words = flags_of(name, "cifar100_n", epochs=9)
+        assert not any(word.startswith("--lr_u") for word in words)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from sklearn import datasets
 
-from tfnoisy.methods import baseline, elr, gce, mentormix, mentornet, sce
+from tfnoisy.methods import baseline, elr, gce, mentormix, mentornet, sce, sop
 from tfnoisy.methods.bkd import bkd
 from tfnoisy.methods.dividemix import dividemix
 from tfnoisy.methods.elr_plus import elr_plus
@@ -80,6 +80,8 @@ NAMES = (
     "elr",
     "elr_plus",
     "ido",
+    "sop",
+    "sop_plus",
     "l2r",
     "ieg",
     "fsr",
@@ -100,6 +102,10 @@ _CLASSES = {
     "elr": elr.ELR,
     "elr_plus": elr_plus.ELRPlus,
     "ido": functools.partial(ido.IDO, stage1_epochs=2, strong=fainter),
+    "sop": functools.partial(sop.SOP, lr_v=100.0),
+    "sop_plus": functools.partial(
+        sop.SOP, ratio_consistency=0.9, ratio_balance=0.1, strong=fainter
+    ),
     "l2r": l2r.L2R,
     "ieg": functools.partial(ieg.IEG, strong=fainter),
     "fsr": functools.partial(

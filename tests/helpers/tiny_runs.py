@@ -19,6 +19,7 @@ from tfnoisy.methods import (
     mentormix,
     mentornet,
     sce,
+    sop,
 )
 from tfnoisy.methods.bkd import bkd
 from tfnoisy.methods.dividemix import dividemix
@@ -71,6 +72,10 @@ METHODS = {
     "elr_plus": lambda: _paired(elr_plus.ELRPlus, ema_step=10),
     "ido": lambda: ido.IDO(
         student(1), num_ids=COUNT, stage1_epochs=3, ema_decay=0.9
+    ),
+    "sop": lambda: sop.SOP(student(1), num_ids=COUNT, lr_u=10, lr_v=100),
+    "sop_plus": lambda: sop.SOP(
+        student(1), num_ids=COUNT, ratio_consistency=0.9, ratio_balance=0.1
     ),
     "l2r": lambda: l2r.L2R(student(1), num_ids=COUNT),
     "ieg": lambda: ieg.IEG(student(1), num_ids=COUNT),

@@ -306,6 +306,8 @@ _WEIGHTS = {
     "gce": "they multiply the losses",
     "sce": "they multiply the losses",
     "elr": "they multiply the losses, regulariser and all",
+    "sop": "they multiply the losses",
+    "sop_plus": "they multiply the two losses that look at labels",
 }
 
 

@@ -108,6 +108,7 @@ _MENTORED = {"burn_in_epoch": 0, "example_dropout_rates": "0.0,100"}
         ("gce", {}),
         ("sce", {}),
         ("elr", {"num_ids": 8}),
+        ("sop", {"num_ids": 8}),
         ("mentornet", {"weight_decay": 0.0, **_MENTORED}),
         ("mentormix", {"weight_decay": 0.0, **_MENTORED}),
         ("mentormix", {"weight_decay": 0.0, "second_reweight": False}),

@@ -210,6 +210,8 @@ IDO = Step(
     step=lambda method: method.stage2_step,
     short_batches=True,
 )
+# Both views in one pass.
+SOP_PLUS = Step(_plain, {"mixed_update": 1}, mixed=2)
 # The probe's, and that of the images; their look-ahead stays where it is.
 L2R = Step(_with_look_ahead, {"gradient": 2}, **_FORWARD_OR_REVERSE)
 # The images' pass and, of the buffer and the images, one without a gradient.

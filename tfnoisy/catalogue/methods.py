@@ -110,6 +110,20 @@ _MENTOR = Evidence(
     threshold=0.5,
     notes=(_RECENT,),
 )
+_SOP = Evidence(
+    score_name="how far from explained away",
+    criterion=(
+        "In training the network contradicted the label, until the numbers "
+        "that explain a wrong label had grown more than half of the way: the "
+        "share of the way that is left is below {threshold:g}."
+    ),
+    threshold=0.5,
+    notes=(
+        "The way is counted in factors, as the numbers grow by one at each "
+        "visit. After few passes, or with small lr_u and lr_v, none has gone "
+        "far: then the order of the scores says more than the threshold.",
+    ),
+)
 
 METHODS = registry.Registry(
     "method",
@@ -203,6 +217,22 @@ METHODS = registry.Registry(
             evidence=_EVENTS,
             recipe="tfnoisy.comparison.recipes:ido",
             step="tfnoisy.benchmarks.step_passes:IDO",
+        ),
+        Method(
+            name="sop",
+            target="tfnoisy.methods.sop:SOP",
+            title="SOP",
+            evidence=_SOP,
+            recipe="tfnoisy.comparison.recipes:sop",
+        ),
+        Method(
+            name="sop_plus",
+            target="tfnoisy.methods.sop:SOP",
+            arguments={"ratio_consistency": 0.9, "ratio_balance": 0.1},
+            title="SOP+",
+            evidence=_SOP,
+            recipe="tfnoisy.comparison.recipes:sop",
+            step="tfnoisy.benchmarks.step_passes:SOP_PLUS",
         ),
         Method(
             name="ieg",

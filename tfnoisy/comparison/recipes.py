@@ -18,6 +18,12 @@ def mixup(protocol):
     return [*one_network(protocol), "--mixup_alpha=2"]
 
 
+def sop(protocol):
+    """SOP and SOP+ with the rates of their runs on CIFAR-10N and CIFAR-100N."""
+    few = not protocol.dataset_name.startswith("cifar100")
+    return [*one_network(protocol), *(["--lr_u=10"] if few else [])]
+
+
 def _mentor(protocol):
     """The percentile of the losses below which labels are right."""
     noise = noise_spec.parse(protocol.noise)

@@ -23,6 +23,18 @@ def cross_entropy(labels, logits):
     return tf.nn.softmax_cross_entropy_with_logits(labels, logits)
 
 
+def consistency(logits, strong_logits):
+    """Returns the mean of KL(stop(softmax(z)) || softmax(a)), a scalar.
+
+    Args:
+        logits: z, of the standard view, [B, C]; a constant.
+        strong_logits: a, of the strong view, [B, C].
+    """
+    target = tf.stop_gradient(tf.nn.log_softmax(logits))
+    ratio = target - tf.nn.log_softmax(strong_logits)
+    return tf.reduce_mean(tf.reduce_sum(tf.exp(target) * ratio, -1))
+
+
 def accuracy(labels, logits):
     """Returns the share of rows where both have their maximum together."""
     return tf.reduce_mean(hits(labels, logits))

@@ -231,7 +231,7 @@ def _make_method(experiment, data, budget, pretrained, strategy):
 def _make_loop(experiment, method, data, folder, strategy, budget):
     return training_loop.Loop(
         method,
-        data.training(experiment.batch_size, experiment.seed),
+        _training_data(experiment, method, data),
         folder,
         strategy,
         num_steps=budget.num_steps,
@@ -245,6 +245,20 @@ def _make_loop(experiment, method, data, folder, strategy, budget):
         jit_compile=experiment.jit_compile,
         on_nonfinite=experiment.on_nonfinite,
     )
+
+
+def _training_data(experiment, method, data):
+    """Returns what is trained on, with a strong view where one is needed."""
+    training = data.training(experiment.batch_size, experiment.seed)
+    if method.uses_strong_view and training.strong is None:
+        view = run_data.strong_view(
+            method.strong,
+            data.augmentation,
+            data.train.images.shape[1:],
+            data.train.mirror,
+        )
+        training = dataclasses.replace(training, strong=view)
+    return training
 
 
 def _check_alike(strategy, manifest):

@@ -117,13 +117,6 @@ def net_losses(labels, pseudo, logits, weights, lambdas, initial_lambda=0.9):
     )
 
 
-def consistency_loss(logits, strong_logits):
-    """Returns the mean of KL(stop(softmax(z)) || softmax(a)), a scalar."""
-    target = tf.stop_gradient(tf.nn.log_softmax(logits))
-    ratio = target - tf.nn.log_softmax(strong_logits)
-    return tf.reduce_mean(tf.reduce_sum(tf.exp(target) * ratio, -1))
-
-
 def mixup_coefficients(draws):
     """Returns rho = 1 - U^2 / 2 in [1/2, 1], of the shape of U.
 
@@ -232,7 +225,7 @@ class IEG(look_ahead.LookAheadMethod):
         # View loss.
         with self.recorded_update(passes) as (z, a):
             net_loss = self.net_loss(labels, pseudo, z, weights, lambdas)
-            cs_loss = self.consistency_factor * consistency_loss(z, a)
+            cs_loss = self.consistency_factor * losses_lib.consistency(z, a)
             view_loss = net_loss + cs_loss
         view_gradients = self.scaled_gradients(
             view_loss, passes.tape, variables
