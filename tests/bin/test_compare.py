@@ -98,10 +98,10 @@ def test_a_dry_run_prints_the_commands(tmp_path, run_script):
     )
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
-    assert len(lines) == 14 * 2
-    assert lines[12].startswith("bin/cifar_train_dividemix.py --studentnet=")
-    assert " --batch_size=60 --batch_size=20 " in lines[12]
-    assert lines[27].endswith(f" --seed=1 --train_log_dir={path}/bkd-1")
+    assert len(lines) == 16 * 2
+    assert lines[14].startswith("bin/cifar_train_dividemix.py --studentnet=")
+    assert " --batch_size=60 --batch_size=20 " in lines[14]
+    assert lines[31].endswith(f" --seed=1 --train_log_dir={path}/bkd-1")
     assert not path.exists()
 
 
