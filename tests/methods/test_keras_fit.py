@@ -55,7 +55,9 @@ def test_a_loss_that_would_be_ignored_is_refused():
     assert isinstance(method.optimizer, keras.optimizers.Adam)
 
 
-@pytest.mark.parametrize("name", ["l2r", "ieg", "fsr", "dividemix", "bkd"])
+@pytest.mark.parametrize(
+    "name", ["tgce", "l2r", "ieg", "fsr", "dividemix", "bkd"]
+)
 @pytest.mark.parametrize("weights", ["sample_weight", "class_weight"])
 def test_weights_without_a_place_are_refused(name, weights):
     method = tiny_methods.compiled(name)
