@@ -44,6 +44,7 @@ with epy.lazy_api_imports(globals()):
     from tfnoisy.methods.mentornet import MentorNet
     from tfnoisy.methods.sce import SCE
     from tfnoisy.methods.sop import SOP
+    from tfnoisy.methods.truncated_gce import TruncatedGCE
     from tfnoisy.nets.pair import Pair
     from tfnoisy.nets.registry import build as network
     from tfnoisy.noise.manifest import inject
@@ -66,6 +67,7 @@ __all__ = (
     "MentorNet",
     "Pair",
     "TF1Momentum",
+    "TruncatedGCE",
     "audit",
     "default_mentor",
     "evaluation_batches",

@@ -84,7 +84,7 @@ def test_an_unknown_method_is_the_users_mistake(tmp_path, run_script):
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
         "compare.py: no method 'mixmup'; did you mean mixup? (there are "
-        "baseline, mixup, mentornet, mentormix, gce, sce, elr, elr_plus, "
+        "baseline, mixup, mentornet, mentormix, gce, tgce, sce, elr, elr_plus, "
         "ido, sop, sop_plus, ieg, l2r, fsr, dividemix, bkd; --plugin=MODULE "
         "adds more)\n"
     )
@@ -98,10 +98,10 @@ def test_a_dry_run_prints_the_commands(tmp_path, run_script):
     )
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
-    assert len(lines) == 16 * 2
-    assert lines[14].startswith("bin/cifar_train_dividemix.py --studentnet=")
-    assert " --batch_size=60 --batch_size=20 " in lines[14]
-    assert lines[31].endswith(f" --seed=1 --train_log_dir={path}/bkd-1")
+    assert len(lines) == 17 * 2
+    assert lines[15].startswith("bin/cifar_train_dividemix.py --studentnet=")
+    assert " --batch_size=60 --batch_size=20 " in lines[15]
+    assert lines[33].endswith(f" --seed=1 --train_log_dir={path}/bkd-1")
     assert not path.exists()
 
 

@@ -271,3 +271,27 @@ def test_the_help_of_a_method(run_script):
     assert "--q=X above 0, which is cross-entropy, to 1" in words
     assert "Default: 0.7." in words
     assert "small_cnn, wrn-D-K, my_cnn" in words and "my_noise:R" in words
+
+
+def test_a_method_that_compares_two_views(tmp_path, run_script):
+    """The strong view is by its argument; what is served never saw it."""
+    flags = {"method": "sop_plus", "max_number_of_steps": 8, "eval_every": 4}
+    words = [
+        w
+        for w in small(tmp_path / "run", studentnet="small_cnn", **flags)
+        if not w.startswith(("--plugin", "--q=", "--noise="))
+    ]
+    done = run_script("train.py", *words, "--strong=sharpest")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no strong augmentation 'sharpest'" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "run").exists()
+    # Of what fit needs to be told, and data sets of ours say.
+    done = run_script("train.py", *words, "--noflip")
+    assert done.returncode == 2 and "flip" in done.stderr
+    done = run_script("train.py", *words, "--strong=autoaug")
+    assert done.returncode == 0, done.stderr
+    rows = (tmp_path / "run/metrics.jsonl").read_text().splitlines()
+    assert len(rows) == 2
+    recorded = (tmp_path / "run/flags.flags").read_text()
+    assert "--strong=autoaug\n" in recorded

@@ -7,7 +7,16 @@ import keras
 import numpy as np
 from sklearn import datasets
 
-from tfnoisy.methods import baseline, elr, gce, mentormix, mentornet, sce, sop
+from tfnoisy.methods import (
+    baseline,
+    elr,
+    gce,
+    mentormix,
+    mentornet,
+    sce,
+    sop,
+    truncated_gce,
+)
 from tfnoisy.methods.bkd import bkd
 from tfnoisy.methods.dividemix import dividemix
 from tfnoisy.methods.elr_plus import elr_plus
@@ -76,6 +85,7 @@ NAMES = (
     "mentornet",
     "mentormix",
     "gce",
+    "tgce",
     "sce",
     "elr",
     "elr_plus",
@@ -98,6 +108,9 @@ _CLASSES = {
         mentormix.MentorMix, num_steps=60, ema_decay=0.9
     ),
     "gce": gce.GCE,
+    "tgce": functools.partial(
+        truncated_gce.TruncatedGCE, start_prune=2, prune_every=1
+    ),
     "sce": sce.SCE,
     "elr": elr.ELR,
     "elr_plus": elr_plus.ELRPlus,

@@ -20,6 +20,7 @@ from tfnoisy.methods import (
     mentornet,
     sce,
     sop,
+    truncated_gce,
 )
 from tfnoisy.methods.bkd import bkd
 from tfnoisy.methods.dividemix import dividemix
@@ -67,6 +68,9 @@ METHODS = {
     "mentornet": lambda: _mentored(mentornet.MentorNet),
     "mentormix": lambda: _mentored(mentormix.MentorMix, ema_decay=0.9),
     "gce": lambda: gce.GCE(student(1), num_ids=COUNT, ema_decay=0.9),
+    "tgce": lambda: truncated_gce.TruncatedGCE(
+        student(1), num_ids=COUNT, k=0.2, start_prune=3, prune_every=2
+    ),
     "sce": lambda: sce.SCE(student(1), num_ids=COUNT),
     "elr": lambda: elr.ELR(student(1), num_ids=COUNT),
     "elr_plus": lambda: _paired(elr_plus.ELRPlus, ema_step=10),

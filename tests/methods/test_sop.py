@@ -9,7 +9,7 @@ import tensorflow as tf
 import tiny_methods
 from tfnoisy import errors
 from tfnoisy.methods import base, losses, sop
-from tfnoisy.nets import layers
+from tfnoisy.nets import layers, precision, registry
 from tfnoisy.training import optimizer
 
 GOLDEN = pathlib.Path(__file__).parents[1] / "goldens" / "sop_step.json"
@@ -239,6 +239,33 @@ def test_two_replicas_train_u_and_v_as_one_device(two_replicas):
     for one, both in zip(alone, trained(two_replicas, 2), strict=True):
         np.testing.assert_allclose(one, both, atol=1e-6)
     assert np.abs(alone[-1]).max() > 0
+
+
+@pytest.mark.parametrize("name", ["float16", "bfloat16"])
+def test_in_half_precision_u_and_v_are_float32s(name):
+    """And take no part in the scaling of the loss."""
+    images, labels = tiny_methods.digits()[0]
+    batch = {
+        "images": tf.constant(images[:8]),
+        "labels": tf.constant(labels[:8]),
+        "ids": tf.range(8, dtype=tf.int64),
+    }
+
+    def changes(policy):
+        student = registry.build(
+            "small_cnn", 10, (8, 8, 1), seed=3, dtype=precision.policy(policy)
+        )
+        method = sop.SOP(student, num_ids=8, std=0.5, lr_u=0.1, lr_v=0.1)
+        method.compile(optimizer.TF1Momentum(0.05))
+        before = [base.value_of(x.rows) for x in (method.u, method.v)]
+        method.train_step(batch)
+        after = [base.value_of(x.rows) for x in (method.u, method.v)]
+        assert all(x.dtype == np.float32 for x in after)
+        return [a - b for a, b in zip(after, before)]
+
+    for half, exact in zip(changes(name), changes("none")):
+        np.testing.assert_allclose(half, exact, atol=0.02)
+        assert np.abs(exact).max() > 0.02
 
 
 def test_the_evidence_is_what_u_and_v_explain():

@@ -168,6 +168,13 @@ METHODS = registry.Registry(
             evidence=_EVENTS,
         ),
         Method(
+            name="tgce",
+            target="tfnoisy.methods.truncated_gce:TruncatedGCE",
+            title="truncated GCE",
+            evidence=_EVENTS,
+            recipe="tfnoisy.comparison.recipes:truncated_gce",
+        ),
+        Method(
             name="sce",
             target="tfnoisy.methods.sce:SCE",
             title="SCE",

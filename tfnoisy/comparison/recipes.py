@@ -18,6 +18,12 @@ def mixup(protocol):
     return [*one_network(protocol), "--mixup_alpha=2"]
 
 
+def truncated_gce(protocol):
+    """Pruning from a third of the epochs on, as for CIFAR-10."""
+    start = max(1, protocol.num_epochs // 3)
+    return [*one_network(protocol), f"--start_prune={start}"]
+
+
 def sop(protocol):
     """SOP and SOP+ with the rates of their runs on CIFAR-10N and CIFAR-100N."""
     few = not protocol.dataset_name.startswith("cifar100")

@@ -11,7 +11,7 @@ p_y^q, so that a label which the network contradicts hardly pulls.
 
 The authors' code was not found.  p_y^q is computed of the logarithm of p_y,
 whose gradient stays finite where p_y goes to 0.  The truncated loss of the
-paper's section 3.3 is not here.
+paper's section 3.3 is in `truncated_gce`.
 """
 
 import keras
