@@ -18,6 +18,7 @@ from tfnoisy.methods import (
     students,
 )
 from tfnoisy.methods import losses as losses_lib
+from tfnoisy.methods.fitting import checks
 from tfnoisy.nets import weight_decay as decay
 
 # What a step takes: {images [B, H, W, C], labels [B] or [B, C], ids [B], ...},
@@ -108,8 +109,10 @@ class Method(
             name: the Keras model's name.
 
         Raises:
-            ArgumentError: for a student that it cannot train.
+            ArgumentError: for a student that it cannot train, and for numbers
+                that are out of range.
         """
+        checks.refuse(checks.of_method(seed, weight_decay, ema_decay))
         super().__init__(name=name, dtype=students.variable_dtype(student))
         self.seed = seed
         self.weight_decay = weight_decay

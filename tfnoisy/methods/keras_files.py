@@ -5,7 +5,7 @@ import threading
 import keras
 
 from tfnoisy.methods import classifier as classifier_lib
-from tfnoisy.methods import configuration
+from tfnoisy.methods import configuration, students
 
 
 class Files:
@@ -85,7 +85,11 @@ class Files:
         Returns:
             A model of images to probabilities [N, C], as those of `predict`,
             in float32 and with weights of its own.
+
+        Raises:
+            ArgumentError: if the student is not built.
         """
+        students.refuse_unbuilt(self.student)
         return classifier_lib.build(self, logits)
 
     def export(self, filepath, format="tf_saved_model", **kwargs):

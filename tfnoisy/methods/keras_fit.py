@@ -101,6 +101,9 @@ class Fitting:
                 f"{type(self).__name__} computes its own loss: leave out loss "
                 "and loss_weights"
             )
+        checks.refuse(
+            checks.counts(steps_per_execution=(steps_per_execution, 1))
+        )
         optimizer = keras.optimizers.get(optimizer)
         self._compiled_with.values = {
             "optimizer": optimizer,
@@ -287,6 +290,31 @@ class Fitting:
             return super().evaluate(
                 **data.arguments, return_dict=return_dict, **kwargs
             )
+
+    def predict(
+        self, x, batch_size=None, verbose="auto", steps=None, callbacks=None
+    ):
+        """Returns class probabilities [N, C], as `keras.Model.predict`.
+
+        Args:
+            x: images [N, H, W, C], or batches of them.
+            batch_size: as for Keras.
+            verbose: as for Keras.
+            steps: as for Keras.
+            callbacks: as for Keras.
+
+        Raises:
+            ArgumentError: with a line for each thing that is wrong.
+        """
+        checks.refuse(
+            checks.counts(batch_size=(batch_size, 1), steps=(steps, 1))
+        )
+        x = evaluation.images_of(self, x)
+        return super().predict(x, batch_size, verbose, steps, callbacks)
+
+    def predict_on_batch(self, x):
+        """Returns class probabilities [B, C] of one batch of images."""
+        return super().predict_on_batch(evaluation.images_of(self, x))
 
     def train_on_batch(
         self,

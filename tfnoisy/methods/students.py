@@ -68,6 +68,15 @@ def is_built(student):
     return bool(student.built and student.weights)
 
 
+def refuse_unbuilt(student):
+    """Raises an `ArgumentError` if the student has no weights yet."""
+    if not is_built(student):
+        raise errors.ArgumentError(
+            f"{student.name} is not built: call fit, or predict on an array "
+            "of images, first"
+        )
+
+
 def build(student, image_shape):
     """Returns an unbuilt student, `checked`, for images of this shape.
 

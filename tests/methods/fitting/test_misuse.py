@@ -155,7 +155,13 @@ def test_a_generator_is_looked_at(method):
     if method.trains_in_epochs:
         words = "reads all examples before it trains"
     fresh = tiny_methods.compiled(method.tiny_name)
-    refused(fresh, words, x=generator(), y=None, steps_per_epoch=1)
+    given = tiny_methods.fit_arguments(fresh)
+    given.pop("batch_size", None)
+    weights = fresh.student.get_weights()
+    with pytest.raises(errors.ArgumentError, match=words):
+        fresh.fit(generator(), steps_per_epoch=1, **given)
+    for before, after in zip(weights, fresh.student.get_weights()):
+        np.testing.assert_array_equal(before, after)
 
 
 @pytest.mark.parametrize("case", OF_WEIGHTS)
@@ -190,6 +196,76 @@ def test_evaluate(method):
             method.evaluate(*arguments, verbose=0)
     with pytest.raises(errors.ArgumentError, match="steps=0"):
         method.evaluate(X, Y, steps=0)
+
+
+PREDICTED = {
+    "3 axes": (X[..., 0], r"\(96, 8, 8\) for a student of"),
+    "channels first": (np.zeros((4, 1, 8, 8)), "numpy.moveaxis"),
+    "half": (X[:, :4], r"\(96, 4, 8, 1\) for a student of"),
+    "NaN": (BAD_IMAGES, r"images\[5\]"),
+    "nothing": (X[:0], "there are no images"),
+    "none": (None, "images x are needed"),
+    "a name": ("x", "not str"),
+}
+
+
+@pytest.mark.parametrize("case", PREDICTED)
+def test_predict(method, case):
+    images, words = PREDICTED[case]
+    for use in (method.predict, method.predict_on_batch):
+        with pytest.raises(errors.ArgumentError, match=words):
+            use(images)
+
+
+def test_predict_in_batches_of_nothing(method):
+    with pytest.raises(errors.ArgumentError, match="batch_size=0"):
+        method.predict(X, batch_size=0)
+    with pytest.raises(errors.ArgumentError, match="steps=0"):
+        method.predict(pairs().map(lambda x, y: x), steps=0)
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        ({"seed": "a"}, "seed='a': an integer"),
+        ({"seed": 0.5}, "seed=0.5: an integer"),
+        ({"ema_decay": 1.0}, "ema_decay=1.0: a number from 0 on and below 1"),
+        ({"ema_decay": -0.1}, "ema_decay=-0.1"),
+        ({"weight_decay": -1.0}, "weight_decay=-1.0: a number of at least 0"),
+        ({"weight_decay": np.nan}, "weight_decay=nan"),
+        ({"weight_decay": "much"}, "weight_decay='much'"),
+    ],
+)
+def test_numbers_of_all_methods(method, arguments, words):
+    if method.tiny_name == "mentormix" and "weight_decay" in arguments:
+        pytest.skip("it has no decay with a second weighting")
+    with pytest.raises(errors.ArgumentError, match=words):
+        type(method)(tiny_methods.dense(), **arguments)
+
+
+def test_what_needs_a_built_student():
+    def unbuilt():
+        student = keras.Sequential(
+            [keras.layers.Flatten(), keras.layers.Dense(10)]
+        )
+        method = tiny_methods.make("baseline", student)
+        method.compile("sgd")
+        return method
+
+    for use in (
+        lambda m: m.classifier(),
+        lambda m: m.export("nowhere"),
+        lambda m: m.predict(pairs().map(lambda x, y: x)),
+    ):
+        with pytest.raises(errors.ArgumentError, match="is not built"):
+            use(unbuilt())
+    assert unbuilt().predict(X, verbose=0).shape == (96, 10)
+
+
+def test_steps_per_execution(method):
+    raw = type(method).from_config(method.get_config())
+    with pytest.raises(errors.ArgumentError, match="steps_per_execution=0"):
+        raw.compile("sgd", steps_per_execution=0)
 
 
 def test_before_compile(method):

@@ -41,6 +41,27 @@ def counts(**given):
     return problems
 
 
+def of_method(seed, weight_decay, ema_decay):
+    """Returns what is wrong with the arguments of all methods, a list of lines.
+
+    Args:
+        seed: see `methods.base.Method`.
+        weight_decay: likewise.
+        ema_decay: likewise.
+    """
+    problems = []
+    if not isinstance(seed, numbers.Integral):
+        problems.append(f"seed={seed!r}: an integer is wanted")
+    decays = {
+        "weight_decay": (weight_decay, np.inf, "a number of at least 0"),
+        "ema_decay": (ema_decay, 1, "a number from 0 on and below 1"),
+    }
+    for name, (value, above, wanted) in decays.items():
+        if not isinstance(value, numbers.Real) or not 0 <= value < above:
+            problems.append(f"{name}={value!r}: {wanted} is wanted")
+    return problems
+
+
 def lengths(images, labels, of="images", beside="labels"):
     """Returns what is wrong with their lengths, a list of lines.
 

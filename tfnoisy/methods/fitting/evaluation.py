@@ -3,12 +3,14 @@
 import contextlib
 import dataclasses
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from tfnoisy import errors
 from tfnoisy.datasets import dataset as dataset_lib
 from tfnoisy.datasets import pipeline
+from tfnoisy.methods import students
 from tfnoisy.methods.fitting import arrays, checks, streams, views, watch
 
 _BATCH_SIZE = 32
@@ -109,6 +111,30 @@ def batch(method, x, y):
     problems += checks.lengths(images, labels)
     checks.refuse(problems)
     return images, labels, labels.ndim == 1
+
+
+def images_of(method, x):
+    """Returns what `predict` was given, checked if it is an array.
+
+    Args:
+        method: a `methods.base.Method`.
+        x: images [N, ...]; or batches of them, which are left as they are.
+
+    Raises:
+        ArgumentError: with a line for each thing that is wrong.
+    """
+    batches = (tf.data.Dataset, keras.utils.PyDataset)
+    if isinstance(x, batches) or hasattr(x, "__next__"):
+        students.refuse_unbuilt(method.student)
+        return x
+    images = arrays.as_array(x)
+    method.build_student(images.shape[1:])
+    problems = checks.shape(images, method.image_shape)
+    problems += checks.images(images)
+    if not len(images):
+        problems.append("there are no images")
+    checks.refuse(problems)
+    return images
 
 
 def split(given, share):
