@@ -380,5 +380,5 @@ def test_three_steps_are_the_originals(name, ratios):
     values = [*expected["weights"], expected["u"], expected["v"]]
     for v, value in zip(variables, values, strict=True):
         np.testing.assert_allclose(
-            np.ravel(v), value, atol=3e-6, err_msg=v.path
+            np.ravel(v), value, atol=1e-6, err_msg=v.path
         )
