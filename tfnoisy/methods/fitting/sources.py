@@ -82,7 +82,8 @@ class Stages:
             if method.num_ids < data.dataset.num_ids:
                 raise errors.ArgumentError(
                     f"num_ids={method.num_ids}: the data have ids up to "
-                    f"{data.dataset.num_ids - 1}"
+                    f"{data.dataset.num_ids - 1}; give the constructor "
+                    f"num_ids={data.dataset.num_ids}"
                 )
         method.leaves_learning_rate = not method.was_given("lr")
         replicas_in_all = method.distribute_strategy.num_replicas_in_sync
