@@ -439,8 +439,8 @@ def serve(output):
     served = review_server.ReviewServer(
         output / "review.html", file, FLAGS.serve
     )
-    print(f"decisions go to {file}; Ctrl-C ends\n{served.url}", flush=True)
     try:
+        print(f"decisions go to {file}; Ctrl-C ends\n{served.url}", flush=True)
         threading.Event().wait()
     except KeyboardInterrupt:
         print(f"ended; decisions are in {file}", file=sys.stderr)
