@@ -11,8 +11,14 @@ from tfnoisy import errors
 from tfnoisy.comparison import trainer_process
 
 PROGRAM = """
-import pathlib, sys
+import pathlib, signal, sys
 from tfnoisy.comparison import trainer_process
+
+# A suite that runs in the background was told to ignore them.  Not undone by
+# `preexec_fn`: a process whose other threads call into gRPC may hang where it
+# forks.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 trainer_process.end_with_us()
 with trainer_process.open_log(pathlib.Path(sys.argv[1])) as log:
@@ -62,7 +68,6 @@ def trainer(tmp_path):
             text=True,
             # A terminal's signals go to the whole process group.
             process_group=0,
-            preexec_fn=heed_signals,
         )
         started.append(process)
         wait_for(log, "\n")
@@ -72,12 +77,6 @@ def trainer(tmp_path):
     for process in started:
         process.kill()
         process.communicate()
-
-
-def heed_signals():
-    """Undoes what a suite that runs in the background was told to ignore."""
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
 
 
 def is_running(log):
