@@ -469,3 +469,24 @@ def test_a_pass_with_a_strong_view_of_a_movement_of_its_own():
     assert_same(take(again, 9), batches[1:])
     with pytest.raises(ValueError, match="no strong view"):
         seen_data().epoch_batches((0,), strong=True)
+
+
+def test_a_whole_pass_has_all_examples_and_as_many_steps_as_it_says():
+    data = pipeline.TrainingData(
+        make_dataset(range(50)),
+        standard.get("none", (4, 4, 3)),
+        16,
+        seed=3,
+    )
+    assert [data.steps_of_pass(n) for n in (1, 2, 3, 4)] == [4, 2, 2, 1]
+    ids = [b["ids"].numpy() for b in data.whole_pass((2, 0), 1)()]
+    assert [len(batch) for batch in ids] == [16, 16, 16, 2]
+    assert sorted(np.concatenate(ids)) == list(range(50))
+    # Entered later, and in the order that the counters key.
+    later = [b["ids"].numpy() for b in data.whole_pass((2, 0), 1)(2)]
+    np.testing.assert_array_equal(np.concatenate(later), np.r_[ids[2], ids[3]])
+    other = next(iter(data.whole_pass((3, 0), 1)()))["ids"].numpy()
+    assert (other != ids[0]).any()
+    # Of several replicas it goes on after the end.
+    found = [len(b["ids"]) for b in data.whole_pass((2, 0), 3)().take(6)]
+    assert found == [16, 16, 16, 2, 16, 16]

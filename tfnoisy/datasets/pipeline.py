@@ -158,6 +158,34 @@ class TrainingData:
 
         return mapped(of_worker(batches, input_context), load)
 
+    def steps_of_pass(self, num_replicas):
+        """Returns the steps of a pass, of which the last one may be short."""
+        return -(-len(self.dataset) // (self.batch_size * num_replicas))
+
+    def whole_pass(self, counters, num_replicas, strong=False):
+        """Returns a pass over all of the data, for `methods.base.Stage`.
+
+        Args:
+            counters: as for `epoch_batches`.
+            num_replicas: how many replicas share it.
+            strong: as for `epoch_batches`.
+
+        Returns:
+            (first batch, input context) -> `epoch_batches`.
+        """
+
+        def batches(first_batch=0, input_context=None):
+            return self.epoch_batches(
+                counters,
+                strong=strong,
+                # The last step of several replicas may want some more.
+                repeat=num_replicas > 1,
+                first_batch=first_batch,
+                input_context=input_context,
+            )
+
+        return batches
+
     def evaluation_batches(self, batch_size, input_context=None):
         """Returns `evaluation_batches` of the training set, given labels."""
         return evaluation_batches(

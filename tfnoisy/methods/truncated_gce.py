@@ -154,7 +154,7 @@ class TruncatedGCE(gce.GCE):
         if step >= num_steps:
             return None
         num_replicas = self.distribute_strategy.num_replicas_in_sync
-        steps = -(-len(data.dataset) // (data.batch_size * num_replicas))
+        steps = data.steps_of_pass(num_replicas)
         epoch, made = divmod(step, steps)
         due = epoch + 1 >= self.start_prune
         # A run that is resumed here prunes again, by the same network.

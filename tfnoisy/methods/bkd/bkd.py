@@ -219,7 +219,7 @@ class BKD(base.Method):
             UserError: if the number of steps in an epoch has changed.
         """
         num_replicas = self.distribute_strategy.num_replicas_in_sync
-        steps = -(-len(data.dataset) // (data.batch_size * num_replicas))
+        steps = data.steps_of_pass(num_replicas)
         epoch = step // steps
         ended = epoch // self.tipping_every
         if ended - base.value_of(self.tipping_point.epochs) > 1:
@@ -239,19 +239,10 @@ class BKD(base.Method):
                 self.lr, self.lr_drop_factor, self.lr_drop_epochs, epoch
             )
 
-        def batches(first_batch, context):
-            return data.epoch_batches(
-                (epoch, 0),
-                # The last step of several replicas may want some more.
-                repeat=num_replicas > 1,
-                first_batch=first_batch,
-                input_context=context,
-            )
-
         return base.Stage(
             epoch * steps,
             (epoch + 1) * steps,
-            batches,
+            data.whole_pass((epoch, 0), num_replicas),
             self.train_step,
             evaluate=epoch % self.clean_test_freq == 0
             or epoch == self.n_epoch - 1,

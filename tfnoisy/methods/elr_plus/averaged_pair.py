@@ -166,24 +166,15 @@ class AveragedPair(base.Method):
         if step >= num_steps:
             return None
         num_replicas = self.distribute_strategy.num_replicas_in_sync
-        steps = -(-len(data.dataset) // (data.batch_size * num_replicas))
+        steps = data.steps_of_pass(num_replicas)
         index = step // steps
         epoch, k = divmod(index, 2)
         self.steps_before.assign((epoch + k) * steps)
 
-        def batches_from(first_batch=0, context=None):
-            return data.epoch_batches(
-                (epoch, k),
-                # The last step of several replicas may want some more.
-                repeat=num_replicas > 1,
-                first_batch=first_batch,
-                input_context=context,
-            )
-
         return base.Stage(
             index * steps,
             (index + 1) * steps,
-            batches_from,
+            data.whole_pass((epoch, k), num_replicas),
             self._iterations[k],
             evaluate=k == 1,
             ends_epoch=k == 1,

@@ -94,8 +94,7 @@ class Stages:
                     f"{type(method).__name__} is a pass over its data"
                 )
         elif steps_per_epoch is None:
-            places = data.batch_size * replicas_in_all
-            steps_per_epoch = -(-len(data.dataset) // places)
+            steps_per_epoch = data.steps_of_pass(replicas_in_all)
         self.steps_per_epoch = steps_per_epoch
         self.images = data.images
         self.example = data.augmentation.evaluate(data.dataset.images[:4])

@@ -146,7 +146,7 @@ class StagedMethod(base.Method):
             UserError: if the number of steps in an epoch has changed.
         """
         num_replicas = self.distribute_strategy.num_replicas_in_sync
-        steps = -(-len(data.dataset) // (data.batch_size * num_replicas))
+        steps = data.steps_of_pass(num_replicas)
         epoch, ended = step // steps, int(base.value_of(self.epochs))
         if not ended <= epoch <= ended + 1:
             raise errors.UserError(
@@ -159,20 +159,10 @@ class StagedMethod(base.Method):
             return None
         second = epoch >= self.stage1_epochs
 
-        def batches_from(first_batch=0, context=None):
-            return data.epoch_batches(
-                (epoch, 0),
-                strong=second,
-                # The last step of several replicas may want some more.
-                repeat=num_replicas > 1,
-                first_batch=first_batch,
-                input_context=context,
-            )
-
         return base.Stage(
             epoch * steps,
             (epoch + 1) * steps,
-            batches_from,
+            data.whole_pass((epoch, 0), num_replicas, strong=second),
             self.stage2_step if second else self.stage1_step,
             evaluate=True,
         )
