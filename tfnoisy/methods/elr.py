@@ -28,7 +28,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfnoisy import errors
-from tfnoisy.methods import base, batches, loss_method, mean_weights
+from tfnoisy.methods import base, batches, given_labels, loss_method
 from tfnoisy.methods import losses as losses_lib
 
 _SMALLEST = 1e-4
@@ -62,11 +62,12 @@ def regulariser(targets, logits):
     return tf.math.log1p(-tf.reduce_sum(targets * held(logits), -1))
 
 
-def judged(means, *targets):
+def judged(ids, given, *targets):
     """Returns the label's share of t, and the labels that t contradicts.
 
     Args:
-        means: {ids: int64 [N], ascending; given_label: float [N]}.
+        ids: int64 [N], ascending.
+        given: int64 [N], the given labels.
         *targets: t of these examples, float32 [N, C]; of several networks the
             mean of their shares counts.
 
@@ -79,11 +80,10 @@ def judged(means, *targets):
     shares = np.mean(
         [t / np.maximum(t.sum(1, keepdims=True), tiny) for t in targets], 0
     )
-    given = np.rint(means["given_label"]).astype(np.int64)
     score = np.take_along_axis(shares, given[:, None], 1)[:, 0]
     most = shares.argmax(1)
     return {
-        "ids": means["ids"],
+        "ids": ids,
         "label_score": np.clip(score, 0, 1),
         "is_label_issue": most != given,
         "target_class": most,
@@ -124,10 +124,7 @@ class ELR(loss_method.LossMethod):
         self.beta = beta
         self.lamb = lamb
         self.targets = None
-        # A label is the same at each visit, and so is the mean of it.
-        self.mean_weights = mean_weights.MeanWeights(
-            None, ("given_label",), decay=1.0
-        )
+        self.mean_weights = given_labels.GivenLabels()
         if num_ids is not None:
             self.keep_ids(num_ids)
 
@@ -164,12 +161,12 @@ class ELR(loss_method.LossMethod):
 
     def count_events(self, batch, labels, logits):
         """Remembers the labels, which evidence is held against."""
-        given = tf.cast(tf.argmax(labels, -1), tf.float32)
-        self.mean_weights.record(batch, given)
+        self.mean_weights.record_labels(batch, labels)
 
     def evidence(self):
         """Returns what t says of the labels, None before the first visit."""
-        means = self.mean_weights.means()
-        if means is None:
+        known = self.mean_weights.known()
+        if known is None:
             return None
-        return judged(means, base.value_of(self.targets)[means["ids"]])
+        ids, given = known
+        return judged(ids, given, base.value_of(self.targets)[ids])

@@ -42,7 +42,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfnoisy import errors
-from tfnoisy.methods import base, batches, example_parameters, mean_weights
+from tfnoisy.methods import base, batches, example_parameters, given_labels
 from tfnoisy.methods import losses as losses_lib
 from tfnoisy.nets import weight_decay as decay
 
@@ -143,10 +143,7 @@ class SOP(base.Method):
         self.value_range = value_range
         self.uses_strong_view = ratio_consistency > 0
         self.u = self.v = None
-        # A label is the same at each visit, and so is the mean of it.
-        self.mean_weights = mean_weights.MeanWeights(
-            None, ("given_label",), decay=1.0
-        )
+        self.mean_weights = given_labels.GivenLabels()
         if num_ids is not None:
             self.keep_ids(num_ids)
 
@@ -208,7 +205,7 @@ class SOP(base.Method):
         self.u.descend(ids, of_u)
         self.v.descend(ids, of_v)
         # Which evidence is held against.
-        self.mean_weights.record(batch, tf.cast(tf.argmax(labels, -1), u.dtype))
+        self.mean_weights.record_labels(batch, labels)
         logs["loss"] = loss
         logs["squared_error"] = tf.reduce_mean(error)
         logs["accuracy"] = self.training_accuracy(labels, z)
@@ -228,11 +225,10 @@ class SOP(base.Method):
             v^2, else the label; u_squared: float32 [N] in [0, 1]}.  None
             before the first visit.
         """
-        means = self.mean_weights.means()
-        if means is None:
+        known = self.mean_weights.known()
+        if known is None:
             return None
-        ids = means["ids"]
-        given = np.rint(means["given_label"]).astype(np.int64)
+        ids, given = known
         u, v = (base.value_of(x.rows)[ids] ** 2 for x in (self.u, self.v))
         np.put_along_axis(v, given[:, None], 0, 1)
         tiny = np.finfo(np.float32).tiny

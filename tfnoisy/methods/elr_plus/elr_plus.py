@@ -39,7 +39,7 @@ import keras
 import tensorflow as tf
 
 from tfnoisy import randomness
-from tfnoisy.methods import base, batches, elr, mean_weights, mixup
+from tfnoisy.methods import base, batches, elr, given_labels, mixup
 from tfnoisy.methods import losses as losses_lib
 from tfnoisy.methods.elr_plus import averaged_pair
 
@@ -131,9 +131,7 @@ class ELRPlus(averaged_pair.AveragedPair):
         super().__init__(student, **kwargs)
         self.beta, self.lamb, self.mixup_alpha = beta, lamb, mixup_alpha
         self.coef_step = coef_step
-        self.mean_weights = mean_weights.MeanWeights(
-            None, ("given_label",), decay=1.0
-        )
+        self.mean_weights = given_labels.GivenLabels()
         if num_ids is not None:
             self.keep_ids(num_ids)
 
@@ -183,7 +181,8 @@ class ELRPlus(averaged_pair.AveragedPair):
         self.targets[k].value.scatter_add(
             tf.IndexedSlices(targets - before, ids)
         )
-        self.record_labels(batch, labels)
+        # Which evidence is held against.
+        self.mean_weights.record_labels(batch, labels)
         mixed_images, mixed_labels, q = self.mix(batch, images, labels, targets)
         with tf.GradientTape() as tape:
             logits = network(mixed_images, training=True)
@@ -224,15 +223,11 @@ class ELRPlus(averaged_pair.AveragedPair):
             return None
         return mixup.beta(self.draw_seed("mix"), [], self.mixup_alpha)
 
-    def record_labels(self, batch, labels):
-        """Remembers the labels, which evidence is held against."""
-        given = tf.cast(tf.argmax(labels, -1), tf.float32)
-        self.mean_weights.record(batch, given)
-
     def evidence(self):
         """Returns what both t say of the labels, see `elr.judged`."""
-        means = self.mean_weights.means()
-        if means is None:
+        known = self.mean_weights.known()
+        if known is None:
             return None
-        both = [base.value_of(t)[means["ids"]] for t in self.targets]
-        return elr.judged(means, *both)
+        ids, given = known
+        both = [base.value_of(t)[ids] for t in self.targets]
+        return elr.judged(ids, given, *both)
