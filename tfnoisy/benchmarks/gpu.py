@@ -6,6 +6,7 @@ the loop's own: the batch comes from the host, the logs go back.
 
 import concurrent.futures
 import dataclasses
+import itertools
 import multiprocessing
 import statistics
 import time
@@ -59,13 +60,10 @@ def gpu_suite(
         also its plain step, as method `torch_baseline`.
     """
     setting = {
-        "methods": tuple(methods),
         "studentnet": studentnet or "preact_resnet18",
         "batch_size": batch_size,
         "repeats": repeats,
         "steps": tuple(steps),
-        "precisions": tuple(precisions),
-        "jit": tuple(jit),
         "image_shape": tuple(image_shape),
     }
     yield from torch_step.torch_step_suite(batch_size or 128, repeats)
@@ -73,18 +71,10 @@ def gpu_suite(
         with concurrent.futures.ProcessPoolExecutor(
             1, multiprocessing.get_context("spawn")
         ) as process:
-            for method in methods:
-                for precision in precisions:
-                    for compiled in jit:
-                        yield from process.submit(
-                            _lines,
-                            plugins.loaded(),
-                            setting,
-                            method,
-                            precision,
-                            compiled,
-                            wanted,
-                        ).result()
+            for way in itertools.product(methods, precisions, jit):
+                yield from process.submit(
+                    _lines, plugins.loaded(), setting, *way, wanted
+                ).result()
 
 
 def _lines(named_plugins, *way):
@@ -101,7 +91,8 @@ def prepared(setting, method, precision, jit, deterministic):
     """Compiles a step, in each number of steps a call.
 
     Args:
-        setting: what `gpu_suite` was asked for, see there.
+        setting: {studentnet, batch_size, repeats, steps, image_shape} of
+            `gpu_suite`.
         method: a name in `catalogue.methods`.
         precision: see `nets.precision`.
         jit: whether XLA compiles it.
