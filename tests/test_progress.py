@@ -74,3 +74,29 @@ def test_work_goes_on_where_nobody_reads(monkeypatch):
     with progress.Progress("features", 10, file=Closed()) as bar:
         now[0] = 61.0
         bar.update(1)
+
+
+def test_a_part_is_shown_where_a_script_runs_alone(monkeypatch, capsys):
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+
+    def judge():
+        with progress.part("evaluation", 1000) as done:
+            now[0] += 61
+            done(610)
+
+    judge()
+    with progress.showing():
+        judge()
+        with progress.showing(False):
+            judge()
+    judge()
+    line = "evaluation: 610 of 1,000 images, 10 a second, 00:39 left\n"
+    assert capsys.readouterr().err == line
+
+
+def test_a_part_that_is_soon_done_has_no_bar():
+    file = Terminal()
+    with progress.Progress("evaluation", 100, file=file, delay=60) as bar:
+        bar.update(100)
+    assert not file.getvalue()

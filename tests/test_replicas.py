@@ -1,5 +1,7 @@
 """Passes shared by replicas; several workers are in bin/test_two_workers.py."""
 
+import contextlib
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -39,11 +41,31 @@ def test_a_pass_keeps_the_order(count, size, two_replicas):
         tf.distribute.OneDeviceStrategy("/cpu:0"),
         tf.distribute.get_strategy(),
     ):
-        shared = replicas.Pass(strategy, judge)
+        shared = replicas.Pass(strategy, judge, "judging")
         for _ in range(2):
             found = shared(batches, count)
             np.testing.assert_allclose(found[:, 0], np.arange(count), atol=1e-3)
             np.testing.assert_array_equal(found[:, 1], data.ids)
+
+
+def test_a_pass_says_how_far_it_is(two_replicas, monkeypatch):
+    told = []
+
+    @contextlib.contextmanager
+    def part(title, total, unit="images"):
+        told.append((title, total))
+        yield told.append
+
+    monkeypatch.setattr(replicas.progress, "part", part)
+    data, view = numbered(23), standard.get("none", (1, 1, 1))
+    shared = replicas.Pass(two_replicas, lambda b: b["images"], "judging")
+    shared(
+        lambda context: pipeline.evaluation_batches(
+            data, view, 4, input_context=context
+        ),
+        23,
+    )
+    assert told == [("judging", 23), 8, 8, 7]
 
 
 def test_batches_are_dealt_in_turn(two_replicas):

@@ -4,6 +4,7 @@ On a terminal a bar; where the output is a file, a line now and then.
 """
 
 import contextlib
+import contextvars
 import sys
 import time
 
@@ -11,6 +12,9 @@ import tqdm
 
 # Seconds between two lines in a file.
 _SECONDS = 60.0
+# Seconds that a part of a stage may take before a terminal shows its bar.
+_DELAY = 5.0
+_shown = contextvars.ContextVar("shown", default=False)
 
 
 class Progress:
@@ -19,7 +23,9 @@ class Progress:
     Use it in a `with` statement and call `update`.
     """
 
-    def __init__(self, title, total, unit="images", file=None, done=0):
+    def __init__(
+        self, title, total, unit="images", file=None, done=0, delay=0.0
+    ):
         """Begins to count.
 
         Args:
@@ -28,6 +34,7 @@ class Progress:
             unit: of what.
             file: where to write; stderr by default.
             done: how many had been done before.
+            delay: seconds after which a terminal shows the bar.
         """
         self._file = sys.stderr if file is None else file
         self._title, self._total, self._unit = title, total, unit
@@ -43,6 +50,7 @@ class Progress:
                 unit=f" {unit}",
                 file=self._file,
                 leave=False,
+                delay=delay,
             )
 
     def __enter__(self):
@@ -88,3 +96,38 @@ def over(values, title, total, unit="images"):
         for value in values:
             yield value
             shown.update(1)
+
+
+@contextlib.contextmanager
+def showing(shown=True):
+    """Shows what `part` counts while the body runs, or keeps it back.
+
+    Scripts show it; where a library is called from Python nothing is said.
+
+    Args:
+        shown: whether to show it.
+    """
+    before = _shown.set(shown)
+    try:
+        yield
+    finally:
+        _shown.reset(before)
+
+
+@contextlib.contextmanager
+def part(title, total, unit="images"):
+    """Yields a function to call with how many more have been done.
+
+    For a pass that is a part of a longer stage: a terminal has its bar after
+    some seconds, a file a line a minute, both only within `showing`.
+
+    Args:
+        title: as for `Progress`.
+        total: likewise.
+        unit: likewise.
+    """
+    if not _shown.get():
+        yield lambda done: None
+        return
+    with Progress(title, total, unit, delay=_DELAY) as shown:
+        yield shown.update

@@ -15,7 +15,7 @@ import contextlib
 import numpy as np
 import tensorflow as tf
 
-from tfnoisy import errors
+from tfnoisy import errors, progress
 
 
 def num_workers(strategy):
@@ -138,13 +138,15 @@ def dealt(strategy, iterator):
 class Pass:
     """Computes something of every example, shared by all replicas."""
 
-    def __init__(self, strategy, function):
+    def __init__(self, strategy, function, title):
         """Prepares the pass; nothing runs yet.
 
         Args:
             strategy: a `tf.distribute.Strategy`.
             function: batch -> float tensor [B, ...], one replica's work.
+            title: what is done, for `progress.part`; the chief shows it.
         """
+        self._title = title
         self._strategy = strategy
         # Traced once, however many passes there are.
         self._step = tf.function(
@@ -165,10 +167,16 @@ class Pass:
         strategy = self._strategy
         batches = iterate(strategy, batches)
         steps, found = [], 0
-        while found < count:
-            values = strategy.experimental_local_results(self._step(batches))
-            steps.append(values)
-            found += strategy.num_replicas_in_sync * len(values[0])
+        with progress.part(self._title, count) as done:
+            while found < count:
+                values = strategy.experimental_local_results(
+                    self._step(batches)
+                )
+                steps.append(values)
+                before = found
+                found += strategy.num_replicas_in_sync * len(values[0])
+                if is_chief(strategy):
+                    done(min(found, count) - before)
         own = np.array([[v.numpy() for v in values] for values in steps])
         # [steps, replicas of a worker, B, ...] of each worker, in turn.
         values = np.moveaxis(gathered(strategy, own), 0, 1)

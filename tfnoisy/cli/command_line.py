@@ -18,7 +18,7 @@ import sys
 
 from absl import app, flags
 
-from tfnoisy import errors, resources
+from tfnoisy import errors, progress, resources
 from tfnoisy.cli import (
     flag_groups,
     help_text,
@@ -123,7 +123,7 @@ def _guarded(main, argv):
     if len(argv) > 1:
         _exit(f"unexpected argument {argv[1]!r}: every option is a --flag")
     try:
-        with native_output.until_nobody_reads():
+        with native_output.until_nobody_reads(), progress.showing():
             return main(argv)
         # What the shell says of programs that a closed pipe ends.
         sys.exit(128 + signal.SIGPIPE)

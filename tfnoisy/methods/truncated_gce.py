@@ -104,7 +104,7 @@ class TruncatedGCE(gce.GCE):
         self.prune_every = prune_every
         self.kept = None
         self._judge = replicas.Pass(
-            self.distribute_strategy, self._label_probabilities
+            self.distribute_strategy, self._label_probabilities, "pruning"
         )
         if num_ids is not None:
             self.keep_ids(num_ids)

@@ -56,7 +56,7 @@ class Evaluator:
             )
 
         self._batches = batches
-        self._judge = replicas.Pass(strategy, judge)
+        self._judge = replicas.Pass(strategy, judge, "evaluation")
 
     def __call__(self):
         """Returns {accuracy, top5, loss}, shares in [0, 1] and nats.
@@ -99,6 +99,7 @@ def predict_logits(
     logits_of = replicas.Pass(
         strategy or tf.distribute.get_strategy(),
         lambda batch: method.evaluation_logits(batch["images"]),
+        "predictions",
     )
     with streamed.naming_broken(dataset.images):
         return logits_of(batches, len(dataset))

@@ -62,7 +62,8 @@ class Reporter:
                     "training", num_steps, "steps", done=first_step
                 )
                 self._shown = first_step
-            yield
+            with progress.showing(self._has_bar):
+                yield
         with self._one_line():
             self._writer.close()
 

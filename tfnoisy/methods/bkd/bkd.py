@@ -179,7 +179,7 @@ class BKD(base.Method):
         if num_ids is not None:
             self.keep_ids(num_ids)
         self._judge = replicas.Pass(
-            self.distribute_strategy, self._judged_agreements
+            self.distribute_strategy, self._judged_agreements, "judging"
         )
 
     @property

@@ -146,8 +146,9 @@ class DividingMethod(base.Method):
             replicas.Pass(
                 self.distribute_strategy,
                 functools.partial(_example_losses, network),
+                f"losses of network {k}",
             )
-            for network in self.student.networks
+            for k, network in enumerate(self.student.networks, 1)
         ]
         if num_ids is not None:
             self.keep_ids(num_ids)
