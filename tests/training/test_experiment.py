@@ -6,7 +6,7 @@ import pytest
 from tfnoisy import errors
 from tfnoisy.methods import baseline
 from tfnoisy.noise import manifest
-from tfnoisy.training import experiment, optimizer
+from tfnoisy.training import experiment, optimizer, provenance
 
 
 def make_method(build, budget):
@@ -60,12 +60,17 @@ def test_results_tell_what_was_run(tmp_path):
     assert 0 <= results["train"]["wrong_labels_fitted"] <= 1
     assert results["peak_memory_mib"] > 100
     assert set(results["versions"]) >= {"tfnoisy", "tensorflow", "keras"}
+    assert results["hardware"] == provenance.hardware()
+    assert results["versions"].get("commit") == provenance.commit()
     rows = [
         json.loads(line)
         for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()
     ]
     assert [row["step"] for row in rows] == [3, 6]
     assert rows[-1]["test_accuracy"] == results["test"]["accuracy"]
+    # All wrong labels of so few images are in both samples.
+    fitted = results["train"]["wrong_labels_fitted"]
+    assert rows[-1]["wrong_labels_fitted"] == pytest.approx(fitted, abs=1e-6)
     recorded = (tmp_path / "run/flags.flags").read_text()
     assert "--noise=symmetric:0.4\n" in recorded
 

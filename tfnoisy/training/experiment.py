@@ -239,6 +239,7 @@ def _make_loop(experiment, method, data, folder, strategy, budget):
         eval_steps=experiment.eval_steps(budget),
         restore_step=experiment.restore_step,
         evaluators=_evaluators(experiment, method, data, strategy),
+        wrong=_wrong(experiment, method, data, strategy),
         save_interval_secs=experiment.save_interval_secs,
         save_summaries_secs=experiment.save_summaries_secs,
         steps_per_execution=experiment.steps_per_execution,
@@ -297,20 +298,32 @@ def _pretrained(experiment, folder, augmentation):
 
 
 def _evaluators(experiment, method, data, strategy):
-    def on(dataset, labels=None):
-        return evaluation.Evaluator(
-            method,
-            dataset,
-            data.augmentation,
-            experiment.eval_batch_size,
-            strategy,
-            labels,
-        )
-
-    evaluators = {"test": on(data.test, data.test.clean_labels)}
+    shared = experiment, method, data, strategy
+    evaluators = {
+        "test": _evaluator(*shared, data.test, data.test.clean_labels)
+    }
     if data.holdout is not None:
-        evaluators["holdout"] = on(data.holdout)
+        evaluators["holdout"] = _evaluator(*shared, data.holdout)
     return evaluators
+
+
+def _wrong(experiment, method, data, strategy):
+    """Returns the evaluator of wrongly labelled images, None without any."""
+    wrong = memorisation.wrong_labels(experiment, data)
+    if wrong is None:
+        return None
+    return _evaluator(experiment, method, data, strategy, wrong)
+
+
+def _evaluator(experiment, method, data, strategy, dataset, labels=None):
+    return evaluation.Evaluator(
+        method,
+        dataset,
+        data.augmentation,
+        experiment.eval_batch_size,
+        strategy,
+        labels,
+    )
 
 
 def default_folder(method, dataset_name, noise, seed):

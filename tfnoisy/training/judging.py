@@ -8,15 +8,18 @@ from tfnoisy.methods import base
 class Judge:
     """Evaluates a method on all of a run's data sets."""
 
-    def __init__(self, method, evaluators):
+    def __init__(self, method, evaluators, wrong=None):
         """Prepares it; nothing runs yet.
 
         Args:
             method: a compiled `methods.base.Method`.
             evaluators: {"test": Evaluator, and perhaps "holdout"}.
+            wrong: an Evaluator of wrongly labelled training images by the
+                labels that they were given, or None.
         """
         self._method = method
         self._evaluators = evaluators
+        self._wrong = wrong
 
     def __call__(self, step):
         """Returns {name: number} for the line of metrics.jsonl.
@@ -29,6 +32,8 @@ class Judge:
         for name, evaluate in self._evaluators.items():
             for metric, value in evaluate().items():
                 found[f"{name}_{metric}"] = value
+        if self._wrong is not None:
+            found["wrong_labels_fitted"] = self._wrong()["accuracy"]
         return found
 
     def describe(self, row):

@@ -45,6 +45,7 @@ class Loop:
         num_steps,
         eval_every,
         evaluators,
+        wrong=None,
         eval_steps=(),
         restore_step=0,
         save_interval_secs=1200,
@@ -66,6 +67,7 @@ class Loop:
             eval_every: steps between two evaluations; 0 where the method's
                 stages say when.
             evaluators: {"test": Evaluator, and perhaps "holdout"}.
+            wrong: an Evaluator of wrongly labelled training images, or None.
             eval_steps: further steps to evaluate at.
             restore_step: go on from the checkpoint of this step; 0 for the
                 newest one.
@@ -117,7 +119,7 @@ class Loop:
             folder, self.is_chief, progress, save_summaries_secs
         )
         self._signals = interruption.Signals()
-        self._judge = judging.Judge(method, evaluators)
+        self._judge = judging.Judge(method, evaluators, wrong)
         self._logs = step_logs.StepLogs(self.progress)
         self._step = self._saved_step = None
         self._compiled = {}

@@ -5,6 +5,28 @@ import numpy as np
 from tfnoisy.runs import data as run_data
 from tfnoisy.training import evaluation
 
+_MOST = 1000
+
+
+def wrong_labels(experiment, data):
+    """Returns a random sample of the wrongly labelled training images.
+
+    At most 1,000: the loop asks at each evaluation how many of them are
+    predicted as they are labelled.  None where no label is known to be wrong.
+
+    Args:
+        experiment: an `experiment.Experiment`.
+        data: its `runs.data.Data`.
+    """
+    train = data.train
+    if train.clean_labels is None:
+        return None
+    chosen = run_data.by_lot(train, "evaluation", experiment.seed)
+    wrong = chosen[(train.given_labels != train.clean_labels)[chosen]]
+    if not len(wrong):
+        return None
+    return train.take(np.sort(wrong[: min(_MOST, max(100, len(data.test)))]))
+
 
 def measure(experiment, method, data, strategy):
     """Returns how well the training labels, and the wrong ones, are fitted.

@@ -10,6 +10,7 @@ import tensorflow as tf
 import tfnoisy
 from tfnoisy import errors
 from tfnoisy.runs import evidence as run_evidence
+from tfnoisy.training import provenance
 
 
 def write(folder, name, method, manifest, results):
@@ -87,14 +88,22 @@ def final_metrics(experiment, method, budget, data, progress, memorised):
         "peak_memory_mib": round(
             resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         ),
+        "hardware": provenance.hardware(),
         "versions": {
             "tfnoisy": tfnoisy.__version__,
+            **_commit(),
             "tensorflow": tf.__version__,
             "keras": keras.__version__,
             "numpy": np.__version__,
             "python": sys.version.split()[0],
         },
     }
+
+
+def _commit():
+    """The commit, where tfnoisy runs from a checkout."""
+    commit = provenance.commit()
+    return {} if commit is None else {"commit": commit}
 
 
 def _skipped(experiment, progress):
