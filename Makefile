@@ -40,6 +40,7 @@ lint: .venv/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/python -m tfnoisy.cli.document_scripts --check
 	$(BIN)/python -m tfnoisy.cli.document_presets --check
+	$(BIN)/python -m tfnoisy.cli.document_results --check
 
 format: .venv/.installed-dev
 	$(BIN)/ruff check --fix .
@@ -72,6 +73,7 @@ constraints:
 docs: .venv/.installed-dev
 	$(BIN)/python -m tfnoisy.cli.document_scripts
 	$(BIN)/python -m tfnoisy.cli.document_presets
+	$(BIN)/python -m tfnoisy.cli.document_results
 
 VENV_SOURCES = setup.cfg pyproject.toml bin/make_venv.sh bin/constraints.txt
 

@@ -37,6 +37,8 @@ OF_ITS_OWN = {
     ("inject_noise", "output_dir"),
     ("predict", "batch_size"),
     ("preview_augmentation", "seed"),
+    ("reproduce", "output_dir"),
+    ("reproduce", "seed"),
 }
 
 

@@ -27,6 +27,7 @@ BY_HAND = {
     "eval_steps",
     "flags",
     "make_method",
+    "notes",
     "method",
     "most_steps",
 }

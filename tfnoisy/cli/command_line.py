@@ -43,7 +43,7 @@ _LONGEST_SHOWN = 100
 _HELP = ("help", "helpfull", "helpshort", "h", "?")
 
 
-def run(main, define_more=None):
+def run(main, define_more=None, operands=""):
     """Runs an absl script; a user's mistake is one line and exit code 2.
 
     Flag files that are not found where the command is run are looked up
@@ -55,12 +55,14 @@ def run(main, define_more=None):
             (the script's name first).
         define_more: called with the words of the command line before they are
             parsed, when plugins are loaded: it may define further flags.
+        operands: what may stand beside the flags, for the help, such as
+            `ROW`; nothing may if empty.
     """
     tensorflow_start.prepare()
     doc = main.__globals__.get("__doc__") or ""
     app.run(
-        lambda argv: _guarded(main, argv),
-        flags_parser=lambda argv: _parse(argv, doc, define_more),
+        lambda argv: _guarded(main, argv, operands),
+        flags_parser=lambda argv: _parse(argv, doc, define_more, operands),
     )
 
 
@@ -72,7 +74,7 @@ def warn_of_ignored_flags():
             print(f"--{name} has no effect: {reason}", file=sys.stderr)
 
 
-def _parse(argv, doc, define_more):
+def _parse(argv, doc, define_more, operands):
     try:
         argv = _resolve_flagfiles(argv)
         plugin_flag.load(argv[1:])
@@ -87,7 +89,8 @@ def _parse(argv, doc, define_more):
         raise
     if any(word.lstrip("-") in _HELP for word in argv[1:] if word[:1] == "-"):
         with native_output.until_nobody_reads():
-            print(help_text.script_help(pathlib.Path(argv[0]).name, doc))
+            script = pathlib.Path(argv[0]).name
+            print(help_text.script_help(script, doc, operands))
         sys.exit(0)
     try:
         rest = flags.FLAGS(argv)
@@ -116,11 +119,11 @@ def _largest(name):
     return 2**63 - 1 if long else 2**31 - 1
 
 
-def _guarded(main, argv):
+def _guarded(main, argv, operands=""):
     # What Slurm and Kubernetes send before they kill: time for a checkpoint.
     if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if len(argv) > 1:
+    if len(argv) > 1 and not operands:
         _exit(f"unexpected argument {argv[1]!r}: every option is a --flag")
     try:
         with native_output.until_nobody_reads(), progress.showing():

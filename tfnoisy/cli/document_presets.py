@@ -3,40 +3,15 @@
     python -m tfnoisy.cli.document_presets          # writes it
     python -m tfnoisy.cli.document_presets --check  # says if it is old
 
-All of it comes from the flag files: their first sentence says what they are,
-the sentence that begins with `Expected` the published number, and the flags
-the hyper-parameters that papers often leave out.
+All of it comes from the flag files, see `presets`.
 """
 
 import pathlib
-import re
 import sys
 
-from tfnoisy.cli import generated_file
+from tfnoisy.cli import generated_file, presets
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
-
-# What a reader cannot find in most papers, by the flag's name.
-_HIDDEN = (
-    "lambda_u",
-    "warm_up",
-    "p_threshold",
-    "alpha",
-    "mixup_alpha",
-    "loss_p_percentile",
-    "example_dropout_rates",
-    "burn_in_epoch",
-    "lr",
-    "learning_rate",
-    "lr_drop_epoch",
-    "num_epochs_per_decay",
-    "batch_size",
-    "num_epochs",
-    "n_epoch",
-    "max_number_of_steps",
-    "max_iteration",
-    "max_epoch",
-)
 
 _HEAD = """\
 # Presets
@@ -71,40 +46,14 @@ def document() -> str:
     return "\n".join(sections)
 
 
-def read(path: pathlib.Path) -> tuple[str, str, dict[str, str]]:
-    """Returns what a preset is, its published number, and its flags.
-
-    Args:
-        path: of a flag file.
-
-    Returns:
-        (the first sentence, the sentence that begins with `Expected` without
-        its beginning, or "", {flag name: value as text}).
-    """
-    lines = path.read_text().splitlines()
-    comment = " ".join(
-        line.lstrip("# ") for line in lines if line.startswith("#")
-    )
-    what = re.match(r"(.*?)[.](?:\s|$)", comment)
-    expected = re.search(r"Expected[^:]*: (.*?)[.](?:\s+[A-Z0-9]|$)", comment)
-    flags = {}
-    for line in lines:
-        if line.startswith("--"):
-            name, _, value = line[2:].partition("=")
-            flags[name] = value
-    return (
-        what.group(1) if what else path.stem,
-        expected.group(1) if expected else "",
-        flags,
-    )
-
-
 def _row(path):
-    what, expected, flags = read(path)
-    hidden = ", ".join(
-        f"{name} {flags[name]}" for name in _HIDDEN if name in flags
+    preset = presets.read(path)
+    cells = (
+        f"`{path.name}`",
+        preset.what,
+        preset.expected or "-",
+        preset.settings,
     )
-    cells = (f"`{path.name}`", what, expected or "-", hidden)
     return (
         "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
     )

@@ -22,16 +22,18 @@ A flag is given as --name=value; --name and --noname switch one on and off.
 """
 
 
-def script_help(script: str, doc: str) -> str:
+def script_help(script: str, doc: str, operands: str = "") -> str:
     """Returns the help of a script.
 
     Args:
         script: the name of its file.
         doc: its docstring.
+        operands: what may stand beside the flags, such as `ROW`.
     """
+    more = f" [{operands} ...]" if operands else ""
     parts = [
         inspect.cleandoc(doc),
-        f"usage: {script} [--flag=value ...]",
+        f"usage: {script} [--flag=value ...]{more}",
         *(
             "\n".join([f"{title}:", *(_entry(name) for name in names)])
             for title, names in flag_groups.groups()

@@ -12,7 +12,13 @@ from absl import flags
 from etils import epy
 
 from tfnoisy import choices, errors
-from tfnoisy.cli import command_line, flag_groups, recorded_flags, shared_flags
+from tfnoisy.cli import (
+    command_line,
+    flag_groups,
+    presets,
+    recorded_flags,
+    shared_flags,
+)
 
 with epy.lazy_imports():
     from tfnoisy.runs import folder as run_folder
@@ -326,6 +332,7 @@ def train(method, make_method, **values):
     for name in experiment.Experiment.__dataclass_fields__:
         if name in FLAGS:
             values.setdefault(name, FLAGS[name].value)
+    values.setdefault("notes", tuple(presets.at_start(sys.argv[1:])))
     results = experiment.run(experiment.Experiment(**values))
     if results is None:
         # The chief tells.
@@ -336,4 +343,6 @@ def train(method, make_method, **values):
         f"{results['steps']} ({test['weights']} weights; best on test "
         f"{results['best_test_accuracy']:.4f}), in {values['train_log_dir']}"
     )
+    for line in presets.at_end(sys.argv[1:], test["accuracy"]):
+        print(line)
     return results, run_folder.RunFolder(values["train_log_dir"])

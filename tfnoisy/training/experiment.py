@@ -75,6 +75,7 @@ class Experiment(run_data.DataOptions):
         steps_per_execution: the most training steps of one call.
         on_nonfinite: what to do at a loss that is not finite, `stop` or
             `skip`; see `loop.Loop`.
+        notes: lines to print when the run begins.
     """
 
     method: str
@@ -103,6 +104,7 @@ class Experiment(run_data.DataOptions):
     jit_compile: bool = False
     steps_per_execution: int = 1
     on_nonfinite: str = "stop"
+    notes: tuple[str, ...] = ()
 
 
 def run(experiment):

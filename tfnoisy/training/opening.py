@@ -115,7 +115,8 @@ def begin(experiment, folder, method, data):
         manifest.save(folder.manifest)
     if experiment.corrections:
         folder.keep_corrections(experiment.corrections)
-    print(manifest.describe(), file=sys.stderr)
+    for line in (*experiment.notes, manifest.describe()):
+        print(line, file=sys.stderr)
     for note in dict.fromkeys((*data.train.notes, *data.test.notes)):
         print(note, file=sys.stderr)
     skipped = dict.fromkeys((*data.train.skipped, *data.test.skipped))

@@ -1,0 +1,1 @@
+"""Measured numbers that a command measures again: `bin/reproduce.py`."""
