@@ -212,9 +212,16 @@ IDO = Step(
 )
 # Both views in one pass.
 SOP_PLUS = Step(_plain, {"mixed_update": 1}, mixed=2)
-# The probe's, and that of the images; their look-ahead stays where it is.
-L2R = Step(_with_look_ahead, {"gradient": 2}, **_FORWARD_OR_REVERSE)
+# A Jacobian-vector product costs what a backward pass does: two convolutions
+# a layer.  Hence gradient - forward for each.
+#
+# The probe's and that of the images, whose look-ahead stays where it is, and
+# the product through the images.
+L2R = Step(
+    _with_look_ahead, {"gradient": 3, "forward": -1}, **_FORWARD_OR_REVERSE
+)
 # The images' pass and, of the buffer and the images, one without a gradient.
+# The product is of the last layer alone.
 FSR = Step(
     lambda setting, entry, **options: _with_look_ahead(
         setting,
@@ -229,10 +236,11 @@ FSR = Step(
 )
 # Five backward passes over B images: of the look-ahead through both
 # views, of the probe, of the loss through both views; two of them go back
-# over passes that were made before.  Then the mixed images'.
+# over passes that were made before.  The product through both views.  Then the
+# mixed images' pass and its backward one.  In forward passes: 26.
 IEG = Step(
     _with_look_ahead,
-    {"gradient": 5, "forward": -2, "mixed_gradient": 1},
+    {"gradient": 7, "forward": -4, "mixed_gradient": 1},
     mixed=3,
     **_FORWARD_OR_REVERSE,
 )
