@@ -78,3 +78,11 @@ def test_what_does_not_fit_is_refused(tmp_path, decision, fault):
 def test_two_decisions_on_one_image_are_refused(tmp_path):
     with pytest.raises(errors.DataError, match="a.png is line 2 already"):
         written(tmp_path, [DECISIONS[0], DECISIONS[0]])
+
+
+def test_decisions_that_windows_excel_has_saved_are_read(tmp_path):
+    decision = corrections.Correction("a.png", "café", "thé", "relabel")
+    path = tmp_path / "corrections.csv"
+    path.write_bytes(corrections.to_csv([decision]).encode("cp1252"))
+    (found,) = corrections.read(path).decisions
+    assert (found.given_label, found.corrected_label) == ("café", "thé")

@@ -45,6 +45,18 @@ def test_all_that_is_wrong_is_listed(images):
     assert json.loads(json.dumps(found.to_json()))["faults"] == [fault]
 
 
+def test_a_set_without_a_single_good_image_is_described(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.jpg").write_text("no image")
+    found = inspection.inspect("folder", data_dir=str(tmp_path))
+    assert len(found.faults) == 2 and found.paths == {"a": [], "b": []}
+    text = "\n".join(found.describe())
+    assert "0 images that can be used, 2 classes" in text
+    assert "a/1.jpg: not an image" in text
+    assert [name for name, _ in inspection.thumbnails(found, 2)] == ["a", "b"]
+
+
 def test_corrections_are_applied_first(images, tmp_path):
     file = little_folder.decide(
         tmp_path / "corrections.csv",

@@ -15,12 +15,14 @@ the data is refused: corrections of other data would do harm.
 """
 
 import collections
+import contextlib
 import dataclasses
 import hashlib
 import pathlib
 
 import numpy as np
 
+from tfnoisy import errors
 from tfnoisy.datasets import csv_cells
 from tfnoisy.datasets import problems as problems_lib
 from tfnoisy.datasets.sources import csv_table
@@ -126,7 +128,12 @@ def read(path):
         DataError: for decisions that contradict themselves or each other.
     """
     path = pathlib.Path(path).expanduser()
-    table = csv_table.read(path, ("path", "given_label"), _SYNONYMS)
+    columns = ("path", "given_label"), _SYNONYMS
+    table = csv_table.read(path, *columns)
+    # No class has such a name: Excel on Windows has saved the file.
+    if table.has_raw_bytes(but=("path",)):
+        with contextlib.suppress(errors.UserError):
+            table = csv_table.read(path, *columns, encoding="Windows-1252")
     decisions, problems, line_of = [], [], {}
     for line in table.lines:
         decision = _decision(path, line)

@@ -200,7 +200,7 @@ def inspect(
         surveyed.repeated,
         [*surveyed.notes, *notes],
         surveyed.skipped,
-        _paths_by_class(datasets),
+        _paths_by_class(surveyed.class_names, datasets),
     )
 
 
@@ -245,9 +245,11 @@ def _counts(datasets):
     }
 
 
-def _paths_by_class(datasets):
-    data = datasets.get("train") or next(iter(datasets.values()))
-    paths = {name: [] for name in data.class_names}
+def _paths_by_class(class_names, datasets):
+    paths = {name: [] for name in class_names}
+    data = datasets.get("train") or next(iter(datasets.values()), None)
+    if data is None:
+        return paths
     for path, label in zip(data.paths, data.given_labels):
         paths[data.class_names[label]].append(path)
     return paths

@@ -1,5 +1,7 @@
 """The CSV of labels, read through `folder.read`."""
 
+import unicodedata
+
 import pytest
 from PIL import Image
 
@@ -219,3 +221,60 @@ def test_metadata_without_labels_leave_them_to_the_folders(tmp_path):
     (tmp_path / "train/metadata.csv").write_text(text)
     data = folder.read(str(tmp_path), "train")
     assert data.class_names == ("cat", "dog")
+
+
+@pytest.fixture
+def accented(tmp_path):
+    """Two images whose names have an accent, as Linux and as macOS write it."""
+    names = {}
+    for form in ("NFC", "NFD"):
+        names[form] = unicodedata.normalize(form, f"caf\u00e9 {form}.png")
+        Image.new("L", (2, 2), 7).save(tmp_path / names[form])
+    return tmp_path, names
+
+
+def test_a_file_of_windows_excel_is_read(accented):
+    path, names = accented
+    rows = f"path;label\r\n{names['NFC']};th\u00e9\r\n"
+    (path / "excel.csv").write_bytes(rows.encode("cp1252"))
+    table = str(path / "excel.csv")
+    data = folder.read("", "train", labels_csv=table)
+    assert data.class_names == ("th\u00e9",)
+    assert len(data) == 1
+    assert any("was read as Windows-1252" in note for note in data.notes)
+
+
+def test_bytes_that_are_a_path_of_linux_stay_as_they_are(tmp_path):
+    name = b"caf\xe9.png".decode("utf-8", "surrogateescape")
+    Image.new("L", (2, 2), 7).save(tmp_path / name)
+    (tmp_path / "raw.csv").write_bytes(b"path,label\ncaf\xe9.png,a\n")
+    table = str(tmp_path / "raw.csv")
+    data = folder.read("", "train", labels_csv=table)
+    assert len(data) == 1
+    assert not any("Windows" in note for note in data.notes)
+
+
+def test_an_accent_may_be_a_character_of_its_own(accented):
+    """A list made on a Mac, of files that were copied to Linux, or back."""
+    path, names = accented
+    swapped = [
+        unicodedata.normalize("NFD", names["NFC"]),
+        unicodedata.normalize("NFC", names["NFD"]),
+    ]
+    assert not any((path / name).exists() for name in swapped)
+    table = write(path, "path,label\n" + "".join(f"{n},a\n" for n in swapped))
+    data = folder.read("", "train", labels_csv=table)
+    assert len(data) == 2
+
+
+def test_a_web_address_is_called_one(images):
+    table = write(images, "path,label\n0.png,a\nhttps://x.org/1.png,b\n")
+    with pytest.raises(errors.DataError, match=r"csv:3.*a web address"):
+        folder.read("", "train", labels_csv=table)
+
+
+def test_classes_that_differ_in_case_only_are_named(images):
+    table = write(images, "path,label\n0.png,Cat\n1.png,cat\n2.png,dog\n")
+    data = folder.read("", "train", labels_csv=table)
+    assert data.class_names == ("Cat", "cat", "dog")
+    assert any("Cat and cat differ in upper and" in n for n in data.notes)

@@ -46,6 +46,35 @@ def test_folders(own):
     assert data.clean_labels is None and data.mirror
 
 
+def test_what_lies_beside_the_parts_is_named(own):
+    save(own / "loose.png", 1)
+    save(own / "unlabelled/cat/x.png", 1)
+    (own / "masks").mkdir()
+    (own / "README.md").write_text("no image")
+    data = folder.read(str(own), "train")
+    assert data.images.shape[0] == 6
+    text = "\n".join(data.notes)
+    assert f"2 folders beside the parts of {own} left out: masks, unl" in text
+    assert f"1 image in no part of {own} left out: loose.png" in text
+    assert "3 files are not images and are left out: 1 .txt, 1 hidden" in (text)
+    asked = folder.read(str(own), "unlabelled")
+    assert "1 folder beside the parts" in "\n".join(asked.notes)
+
+
+def test_links_to_folders_above_are_named_and_not_read(own):
+    """What they lead to would be there twice, under another class."""
+    (own / "train/cat/up").symlink_to("..")
+    (own / "train/cat/same").symlink_to(".")
+    (own / "train/all").symlink_to(own)
+    elsewhere = own.parent / "elsewhere"
+    save(elsewhere / "y.png", 9)
+    (own / "train/bee/more").symlink_to(elsewhere)
+    data = folder.read(str(own), "train")
+    assert data.class_names == ("ant", "bee", "cat")
+    assert data.given_labels.tolist() == [0, 0, 1, 1, 2, 2, 2]
+    assert "3 link to a folder above" in "\n".join(data.notes)
+
+
 def test_other_splits_have_the_training_classes(own):
     data = folder.read(str(own), "test")
     assert data.class_names == ("ant", "bee", "cat")

@@ -55,19 +55,35 @@ def subfolders(directory):
     names = [
         entry.name
         for entry in os.scandir(directory)
-        if entry.is_dir() and not _is_hidden(entry.name)
+        if entry.is_dir() and not _passed_over(entry, directory)
     ]
     numeric = all(name.isdecimal() for name in names)
     return tuple(sorted(names, key=int if numeric else None))
 
 
-def loose_images(directory):
-    """Returns the names of the images in a folder itself, sorted."""
-    return sorted(
-        entry.name
-        for entry in os.scandir(directory)
-        if entry.is_file() and _is_image(entry)
-    )
+def loose(directory):
+    """Looks at a folder that has folders of classes.
+
+    Args:
+        directory: a path.
+
+    Returns:
+        `Contents`: the images in the folder itself, sorted, and what else is
+        in it but the folders that `subfolders` names.
+    """
+    found = Contents()
+    for entry in os.scandir(directory):
+        if entry.is_dir():
+            reason = _passed_over(entry, directory)
+            if reason:
+                found.others[reason] += 1
+        elif _is_image(entry):
+            if entry.is_file():
+                found.images.append(entry.name)
+        else:
+            found.others[_kind(entry.name)] += 1
+    found.images.sort()
+    return found
 
 
 def _walk(directory, prefix, found, seen):
@@ -84,14 +100,28 @@ def _walk(directory, prefix, found, seen):
     seen.add((status.st_dev, status.st_ino))
     for entry in entries:
         if entry.is_dir():
-            if _is_hidden(entry.name):
-                found.others["hidden folder"] += 1
+            reason = _passed_over(entry, directory)
+            if reason:
+                found.others[reason] += 1
             else:
                 _walk(entry.path, f"{prefix}{entry.name}/", found, seen)
         elif _is_image(entry):
             found.images.append(prefix + entry.name)
         else:
             found.others[_kind(entry.name)] += 1
+
+
+def _passed_over(entry, directory):
+    """Returns why a folder is not looked into, "" if it is."""
+    if _is_hidden(entry.name):
+        return "hidden folder"
+    if entry.is_symlink():
+        # What is above belongs to other classes, or has been read already.
+        above = pathlib.Path(os.path.realpath(entry.path))
+        held = pathlib.Path(os.path.realpath(directory))
+        if above == held or above in held.parents:
+            return "link to a folder above"
+    return ""
 
 
 def _is_hidden(name):

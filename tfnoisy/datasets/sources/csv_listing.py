@@ -9,6 +9,7 @@ for each split, and name the images in `file_name`.
 import json
 import os
 import pathlib
+import unicodedata
 
 from tfnoisy import errors
 from tfnoisy.datasets import csv_cells
@@ -41,12 +42,12 @@ def list_csv(data_dir, labels_csv, wanted):
         UserError: if the file cannot be read or lacks a column.
     """
     root = pathlib.Path(data_dir).expanduser() if data_dir else None
-    table = csv_table.read(_find(labels_csv, root))
+    bases = [root] if root else []
+    table = _read(_find(labels_csv, root), bases)
     parts, folders = {}, ()
     if root and csv_table.SPLIT not in table.columns:
         parts = folder_listing.split_folders(root)
         folders = class_folders.subfolders(root / parts.get("test", "test"))
-    bases = [root] if root else []
     bases.append(table.path.parent)
     found = _listing([(table, bases, "train")], folders)
     for name in wanted:
@@ -76,8 +77,8 @@ def list_like(data_dir, labels_csv, class_names, split):
     if root and not root.is_dir():
         raise errors.UserError(f"{root} is not a folder")
     if labels_csv:
-        table = csv_table.read(_find(labels_csv, root))
         bases = [root] if root else []
+        table = _read(_find(labels_csv, root), bases)
         bases.append(table.path.parent)
         found = _listing([(table, bases, split)], class_names)
         every = [row for rows in found.splits.values() for row in rows]
@@ -186,6 +187,28 @@ def _find(labels_csv, root):
     )
 
 
+def _read(path, bases):
+    """Reads a CSV file; where its bytes mean nothing here, as Windows' Excel.
+
+    Args:
+        path: the file.
+        bases: folders that its paths may begin in, beside its own.
+    """
+    table = csv_table.read(path)
+    if not table.has_raw_bytes():
+        return table
+    for line in table.lines:
+        text = line.cells[csv_table.PATH]
+        found, _ = _image_path(text, [*bases, path.parent])
+        # A file of that name: the bytes are right as they are.
+        if not text.isascii() and os.path.lexists(found):
+            return table
+    try:
+        return csv_table.read(path, encoding="Windows-1252")
+    except errors.UserError:
+        return table
+
+
 def _listing(sources, class_names, root=None):
     """Lists the rows of tables, whose labels are decided on together.
 
@@ -210,6 +233,8 @@ def _listing(sources, class_names, root=None):
         found.notes += table.notes()
         _add_rows(found, table, bases, split, labels, has_clean, root)
     found.can_hold_out = set(found.splits) == {"train"}
+    if not class_names:
+        folder_listing.check_names(found)
     return found
 
 
@@ -242,6 +267,8 @@ def _add_rows(found, table, bases, split, labels, has_clean, root):
         seen.setdefault(path, line.number)
         if not text:
             fault = "path is empty"
+        elif text.startswith(("http://", "https://")):
+            fault = fault or "a web address: images are read from files"
         elif not os.path.lexists(path):
             among = " or ".join(map(str, bases))
             fault = fault or f"no such image {text[:200]} in {among}"
@@ -266,7 +293,12 @@ def _label(line, role, labels):
 
 def _image_path(text, bases):
     """Returns where an image is, and the folder that was right."""
-    texts = (text, csv_cells.original(text), text.replace("\\", "/"))
+    texts = [text, csv_cells.original(text), text.replace("\\", "/")]
+    if not text.isascii():
+        # macOS writes an accent as a character of its own.
+        texts += [
+            unicodedata.normalize(form, texts[-1]) for form in ("NFC", "NFD")
+        ]
     for base in bases:
         for form in texts:
             path = os.path.normpath(os.path.join(base, form))

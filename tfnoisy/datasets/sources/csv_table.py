@@ -57,11 +57,13 @@ class Table:
         path: the file.
         columns: {role: the column's own name}.
         lines: a list of `Line`.
+        encoding: how it was read, where that was a guess, or empty.
     """
 
     path: object
     columns: dict[str, str]
     lines: list[Line]
+    encoding: str = ""
 
     def notes(self):
         """Returns a line on columns that are not called as usual."""
@@ -70,10 +72,29 @@ class Table:
             for role, name in self.columns.items()
             if name != role
         ]
-        return [f"{self.path.name}: {', '.join(taken)}"] if taken else []
+        notes = [f"{self.path.name}: {', '.join(taken)}"] if taken else []
+        if self.encoding:
+            notes.append(
+                f"{self.path.name} is not UTF-8 and was read as {self.encoding}"
+            )
+        return notes
+
+    def has_raw_bytes(self, but=()):
+        """Returns whether a cell has bytes that are no UTF-8.
+
+        Args:
+            but: roles whose cells are not looked at.
+        """
+        return any(
+            "\udc80" <= character <= "\udcff"
+            for line in self.lines
+            for role, cell in line.cells.items()
+            if role not in but
+            for character in cell
+        )
 
 
-def read(path, required=(PATH, GIVEN), synonyms=None):
+def read(path, required=(PATH, GIVEN), synonyms=None, encoding=""):
     """Reads a CSV file with a head line.
 
     Args:
@@ -81,6 +102,8 @@ def read(path, required=(PATH, GIVEN), synonyms=None):
         required: roles without which the file cannot be used.
         synonyms: {role: names of its column, the usual one first}; those for
             lists of labelled images if None.
+        encoding: of a file that is not UTF-8; if empty, bytes that are not
+            stand as they are, as in the paths of Linux.
 
     Returns:
         A `Table`.
@@ -90,7 +113,7 @@ def read(path, required=(PATH, GIVEN), synonyms=None):
             twice or has no rows.
     """
     synonyms = SYNONYMS if synonyms is None else synonyms
-    text = _text_of(path)
+    text = _text_of(path, encoding)
     if text.startswith("sep=") and "\n" in text:
         # Excel's way to say it.
         first, text = text.split("\n", 1)
@@ -108,10 +131,10 @@ def read(path, required=(PATH, GIVEN), synonyms=None):
     if not lines:
         raise errors.UserError(f"{path} has a head line and no rows")
     names = {role: head[place].strip() for role, place in columns.items()}
-    return Table(path, names, lines)
+    return Table(path, names, lines, encoding)
 
 
-def _text_of(path):
+def _text_of(path, encoding):
     try:
         contents = path.read_bytes()
     except OSError as error:
@@ -120,7 +143,7 @@ def _text_of(path):
         ) from None
     if contents.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         encoding = "utf-16"
-    else:
+    elif not encoding:
         # Spreadsheets put a byte order mark first.  Paths may have bytes that
         # are no UTF-8.
         encoding = "utf-8-sig"

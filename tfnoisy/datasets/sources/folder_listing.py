@@ -53,7 +53,7 @@ def list_folders(data_dir, wanted):
         )
     found = listing.Listing(class_names, {}, can_hold_out=True)
     found.splits["train"] = list_classes(root, root, class_names, found)
-    _check_names(found)
+    check_names(found)
     return found
 
 
@@ -71,10 +71,28 @@ def _list_parts(root, parts, wanted):
             found.notes.append(
                 f"{root / name} holds no class folders and is left out"
             )
+    beside = sorted(
+        set(class_folders.subfolders(root))
+        - {parts[name] for name in {"train", *wanted} & set(parts)}
+        # Read when they are asked for, or named by the loop above.
+        - listing.SPLITS
+    )
+    if beside:
+        found.notes.append(
+            f"{len(beside)} folder{'s' * (len(beside) > 1)} beside the parts "
+            f"of {root} left out: {_shown(beside)}"
+        )
+    loose = class_folders.loose(root)
+    found.others.update(loose.others)
+    if loose.images:
+        found.notes.append(
+            f"{len(loose.images)} image{'s' * (len(loose.images) > 1)} in no "
+            f"part of {root} left out: {_shown(loose.images)}"
+        )
     # Messages name them; they are listed only if they are asked for.
     for name in parts:
         found.splits.setdefault(name, [])
-    _check_names(found)
+    check_names(found)
     return found
 
 
@@ -124,24 +142,37 @@ def list_classes(root, directory, class_names, found):
             )
             for path in contents.images
         ]
-    loose = class_folders.loose_images(directory)
-    if loose:
-        shown = ", ".join(loose[:_NAMES_SHOWN])
-        more = ", ..." * (len(loose) > _NAMES_SHOWN)
+    loose = class_folders.loose(directory)
+    found.others.update(loose.others)
+    if loose.images:
         found.notes.append(
-            f"{len(loose)} image{'s' * (len(loose) > 1)} in no class folder "
-            f"of {prefix or root} left out: {shown}{more}"
+            f"{len(loose.images)} image{'s' * (len(loose.images) > 1)} in no "
+            f"class folder of {prefix or root} left out: "
+            + _shown(loose.images)
         )
     return rows
 
 
-def _check_names(found):
-    """Finds classes whose names could not be written to a file of names."""
+def _shown(names):
+    """The first names, and whether there are more."""
+    return ", ".join(names[:_NAMES_SHOWN]) + ", ..." * (
+        len(names) > _NAMES_SHOWN
+    )
+
+
+def check_names(found):
+    """Finds classes whose names could not be written to a file of names.
+
+    And names those that may be one class, as they differ in case only.
+
+    Args:
+        found: a `listing.Listing`, whose notes and problems grow.
+    """
     lower = {}
     for name in found.class_names:
         if not _is_text(name):
             found.problems.append(
-                f"the folder {name!a} has a name that is not UTF-8 text of "
+                f"the class {name!a} has a name that is not UTF-8 text of "
                 "one line; rename it"
             )
         other = lower.setdefault(name.lower(), name)
