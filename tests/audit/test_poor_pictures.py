@@ -55,3 +55,10 @@ def test_every_kind_of_file_is_looked_at(tmp_path, capsys):
     assert set(found) == set(poor_pictures.KINDS)
     assert capsys.readouterr().out == ""
     assert poor_pictures.find([])["dark"].dtype == np.int64
+
+
+def test_a_picture_of_two_rows_is_an_odd_shape(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, [2, 3000, 3], np.uint8)
+    Image.fromarray(noise).save(tmp_path / "thin.png")
+    found = poor_pictures.find([str(tmp_path / "thin.png")])
+    assert found["odd shape"].tolist() == [0]

@@ -125,7 +125,8 @@ _DATA = {
         flags.DEFINE_boolean,
         False,
         "Go on without image files that cannot be used (broken, truncated, "
-        "empty, missing, of a class that training lacks). A run folder lists "
+        "empty, missing, of a class that training lacks), and without classes "
+        "that have none or fewer than --min_class_images. A run folder lists "
         "them in skipped.csv.",
     ),
     "test_share": SharedFlag(

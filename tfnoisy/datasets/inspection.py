@@ -195,7 +195,7 @@ def inspect(
         _counts(datasets),
         dict(collections.Counter(look.kind for look in looks)),
         dict(collections.Counter(look.size for look in looks)),
-        surveyed.problems,
+        [*surveyed.problems, *surveyed.small],
         surveyed.faults,
         surveyed.repeated,
         [*surveyed.notes, *notes],

@@ -1,4 +1,5 @@
 import contextlib
+import io
 
 import numpy as np
 import pytest
@@ -115,3 +116,10 @@ def test_thumbnails_are_small_and_upright(files):
         assert picture.mode == "RGB" and max(picture.size) == 8
         size = pillow_images.look(contents).size
         assert (size[0] > size[1]) == (picture.width > picture.height), name
+
+
+@pytest.mark.parametrize("size, small", [((3000, 2), (8, 1)), ((1, 1), (8, 8))])
+def test_a_very_thin_picture_does_not_vanish(size, small):
+    contents = io.BytesIO()
+    Image.new("RGB", size).save(contents, "PNG")
+    assert pillow_images.thumbnail(contents.getvalue(), 8).size == small

@@ -147,9 +147,41 @@ def test_all_problems_in_one_list(own):
         "  test/dog/t.png: there is no class dog in training",
         "  train/ant/same.png, train/cat/a.png, train/cat/same.png: the same "
         "image with different labels (ant, cat)",
-        "  --skip_broken goes on without the 5 images named above and lists "
-        "them in skipped.csv",
+        "  --skip_broken goes on without the 5 images and the 1 class named "
+        "above and lists them in skipped.csv",
     ]
+
+
+def test_classes_with_too_few_images_are_left_out_if_asked(own):
+    (own / "train/eel").mkdir()
+    save(own / "train/fly/1.png", 9)
+    save(own / "test/fly/t.png", 9)
+    options = {"min_class_images": 2, "skip_broken": True}
+    read = folder.read_splits(str(own), ["train", "test"], **options)
+    train, test = read["train"], read["test"]
+    assert train.class_names == test.class_names == ("ant", "cat")
+    assert train.given_labels.tolist() == [0, 0, 1, 1, 1]
+    assert test.keys == ("test/cat/t.png",)
+    assert [(one.split, one.key, one.given_label) for one in train.skipped] == [
+        ("train", "train/bee/x.png", "bee"),
+        ("train", "train/fly/1.png", "fly"),
+        ("test", "test/fly/t.png", "fly"),
+    ]
+    assert train.skipped[0].reason == (
+        "left out: class bee has 1 training images, fewer than 2"
+    )
+    (note,) = [n for n in train.notes if "classes left out" in n]
+    assert note.startswith("3 classes left out: class bee has 1")
+    assert "empty class eel" in note
+
+
+def test_two_classes_must_be_left(own):
+    with pytest.raises(errors.DataError) as caught:
+        folder.read(str(own), "train", min_class_images=3, skip_broken=True)
+    text = str(caught.value)
+    assert "class ant has 2 training images, fewer than 3" in text
+    assert "class bee has 1 training images, fewer than 3" in text
+    assert "--skip_broken" not in text
 
 
 def test_broken_images_are_skipped_if_asked(own):

@@ -10,7 +10,7 @@ import io
 import struct
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from tfnoisy.datasets.images import headers
 
@@ -138,7 +138,10 @@ def thumbnail(contents, side):
     with _opened(contents) as (image, kind):
         image.draft("RGB", (2 * side, 2 * side))
         shown = Image.fromarray(_decoded(image, _look(image, kind)))
-    return ImageOps.contain(shown, (side, side), Image.Resampling.BILINEAR)
+    scale = side / max(shown.size)
+    # Pillow's `contain` lets a very thin picture vanish.
+    size = tuple(max(1, round(length * scale)) for length in shown.size)
+    return shown.resize(size, Image.Resampling.BILINEAR)
 
 
 def over_white(rgba):

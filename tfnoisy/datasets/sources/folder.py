@@ -67,7 +67,8 @@ def read_splits(
         test_share: where there is no test part, the share of the training
             images that becomes it, chosen by their contents; in [0, 1).
         min_class_images: the fewest training images of a class.
-        skip_broken: go on without images that cannot be used.
+        skip_broken: go on without images that cannot be used, and without
+            classes that have too few.
 
     Returns:
         {split: `ImageDataset`}.  Ids count the examples of the split, sorted
@@ -83,7 +84,9 @@ def read_splits(
     names = list(map(split_texts.base, splits))
     found = _listing(data_dir, labels_csv, names)
     source = labels_csv or data_dir
-    surveyed = survey_lib.survey(found, names, test_share, min_class_images)
+    surveyed = survey_lib.survey(
+        found, names, test_share, min_class_images, skip_small=skip_broken
+    )
     reader = own_images.Reader(
         source, surveyed, image_size, cache_mib, skip_broken
     )

@@ -93,11 +93,12 @@ class Reader:
                     "would hold out a fifth"
                 )
         images = {}
-        if not problems:
+        if not problems and not self._survey.small:
             images = {split: self._pixels(split) for split in wanted}
         faults = self._survey.faults
-        if problems or (faults and not self._skip_broken):
-            self._refuse(problems, faults)
+        small = self._survey.small
+        if problems or small or (faults and not self._skip_broken):
+            self._refuse(problems, small, faults)
         notes = [*self._survey.notes, *survey.skipped_notes(len(faults))]
         notes += problems_lib.listed(self._survey.repeated)
         return {
@@ -105,13 +106,17 @@ class Reader:
             for split in wanted
         }
 
-    def _refuse(self, problems, faults):
-        can_skip = faults and self._skip_broken is False
-        remedy = survey.remedy(len(faults)) if can_skip else ""
+    def _refuse(self, problems, small, faults):
+        remedy = ""
+        if self._skip_broken is False and (faults or small):
+            # Classes are left out as long as two remain.
+            left = len(self._survey.class_names) - len(small)
+            remedy = survey.remedy(len(faults), len(small) if left > 1 else 0)
         problems_lib.refuse(
             self._source,
-            problems,
-            faults,
+            [*problems, *small],
+            # Those that are skipped are not in the way.
+            [] if self._skip_broken else faults,
             self._survey.repeated,
             remedy=remedy,
         )

@@ -43,15 +43,26 @@ def skipped_columns(skipped):
     }
 
 
-def remedy(count):
+def remedy(images, classes=0):
     """Returns what a list of faults ends with.
 
     Args:
-        count: how many images have one.
+        images: how many images have one.
+        classes: how many classes have too few images.
     """
+    if not images and not classes:
+        return ""
+    counted = [
+        f"the {count:,} {noun}"
+        for count, noun in (
+            (images, "images" if images > 1 else "image"),
+            (classes, "classes" if classes > 1 else "class"),
+        )
+        if count
+    ]
     return (
-        f"--skip_broken goes on without the {count:,} image"
-        f"{'s' * (count > 1)} named above and lists them in skipped.csv"
+        f"--skip_broken goes on without {' and '.join(counted)} named above "
+        "and lists them in skipped.csv"
     )
 
 
@@ -112,6 +123,7 @@ class Survey:
         class_names: the classes.
         parts: {split: `Part`}.
         problems: a line for each thing that is wrong with the whole.
+        small: likewise for each class with too few training images.
         faults: likewise for each image that cannot be used.
         repeated: likewise for each image that is there more than once; the
             data can be used all the same.
@@ -126,6 +138,7 @@ class Survey:
     repeated: list[str]
     skipped: list[Skipped]
     notes: list[str]
+    small: list[str] = dataclasses.field(default_factory=list)
 
     def skip(self, split, row, fault):
         """Notes an image that cannot be used.
@@ -141,7 +154,7 @@ class Survey:
         self.skipped.append(Skipped(split, row.key, label, fault))
 
 
-def survey(found, wanted, test_share=0.0, min_class_images=1):
+def survey(found, wanted, test_share=0.0, min_class_images=1, skip_small=False):
     """Examines the files of a listing.
 
     Args:
@@ -151,6 +164,8 @@ def survey(found, wanted, test_share=0.0, min_class_images=1):
         test_share: share of `train` that becomes `test` where the listing has
             no test part of its own; in [0, 1).
         min_class_images: the fewest sound training images of a class.
+        skip_small: go on without the classes that have fewer, as long as two
+            classes are left.
 
     Returns:
         A `Survey`.
@@ -170,7 +185,11 @@ def survey(found, wanted, test_share=0.0, min_class_images=1):
                 part.findings.append(finding)
     if test_share and found.can_hold_out and not found.splits.get("test"):
         _hold_out(result, test_share)
-    _check_classes(result, min_class_images)
+    small = _small_classes(result, min_class_images)
+    if skip_small and len(small) <= len(result.class_names) - 2:
+        _leave_out(result, small)
+    else:
+        result.small = list(small.values())
     _find_repeated(result)
     others = class_folders.describe_others(found.others)
     result.notes = [
@@ -207,21 +226,49 @@ def _hold_out(result, share):
     )
 
 
-def _check_classes(result, fewest):
+def _small_classes(result, fewest):
+    """Returns {label: what is wrong} of classes with too few images."""
     if "train" not in result.parts:
-        return
+        return {}
     rows = result.parts["train"].rows
     counts = collections.Counter(row.given for row in rows)
     true = {row.clean for row in rows}
+    small = {}
     for label, name in enumerate(result.class_names):
         count = counts[label]
         # A class may be known from the clean labels alone.
         if not count and label not in true:
-            result.problems.append(f"empty class {name}: no training images")
+            small[label] = f"empty class {name}: no training images"
         elif count < fewest:
-            result.problems.append(
+            small[label] = (
                 f"class {name} has {count} training images, fewer than {fewest}"
             )
+    return small
+
+
+def _leave_out(result, small):
+    """Goes on without classes, and without their images."""
+    if not small:
+        return
+    kept = [k for k in range(len(result.class_names)) if k not in small]
+    number = {label: k for k, label in enumerate(kept)} | {-1: -1, None: None}
+    for split, part in result.parts.items():
+        for row in part.rows:
+            if row.given in small:
+                result.skip(split, row, f"left out: {small[row.given]}")
+        part = part.take([row.given in number for row in part.rows])
+        part.rows = [
+            dataclasses.replace(
+                row, given=number[row.given], clean=number.get(row.clean, -1)
+            )
+            for row in part.rows
+        ]
+        result.parts[split] = part
+    result.class_names = tuple(result.class_names[label] for label in kept)
+    result.notes.append(
+        f"{len(small)} class{'es' * (len(small) > 1)} left out: "
+        + "; ".join(small.values())
+    )
 
 
 def _find_repeated(result):
