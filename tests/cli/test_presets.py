@@ -88,7 +88,7 @@ def test_what_the_command_changes_is_told():
     assert presets.at_start(words)[-1] == f"    changed here: {changes}"
     [line] = presets.at_end(words, 0.901)
     assert line == (
-        f"{SYM_05}: 4.3 points below the published 94.40 % (last epoch), "
+        f"{SYM_05}: 4.3 points below the expected 94.40 % (last epoch), "
         f"with {changes}"
     )
 
@@ -96,7 +96,7 @@ def test_what_the_command_changes_is_told():
 def test_a_run_that_reached_it_says_so():
     [line] = presets.at_end([f"--flagfile={SYM_05}"], 0.951)
     assert line == (
-        f"{SYM_05}: 0.7 points above the published 94.40 % (last epoch)"
+        f"{SYM_05}: 0.7 points above the expected 94.40 % (last epoch)"
     )
 
 

@@ -18,7 +18,9 @@ COUNTS = {
     "cifar_resnet32": (464154, 470004, 95, 2272),
     "cifar_resnet56": (853018, 858868, 167, 4064),
     "resnet9": (1972490, 1995620, 20, 2304),
+    "resnet9_mirror": (1972490, 1995620, 20, 2304),
     "resnet9_half": (497802, 509412, 20, 1152),
+    "resnet9_half_mirror": (497802, 509412, 20, 1152),
 }
 # Those of large images have tests of their own.
 LARGE = [

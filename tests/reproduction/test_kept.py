@@ -26,7 +26,7 @@ RESULTS = {
     "processor_seconds": 20.0,
     "hardware": "2 cores",
     "versions": {"commit": "abc1234", "tensorflow": "2.21.0"},
-    "detection": {"f1": 0.5, "auc": None},
+    "detection": {"f1": 0.5, "auc": 0.625},
 }
 
 
@@ -50,7 +50,7 @@ def test_a_run_is_kept_and_read_again(tmp_path):
     assert found.command == "bin/train.py --seed=1"
     assert (found.commit, found.hardware) == ("abc1234", "2 cores")
     assert found.versions == {"tensorflow": "2.21.0"}
-    assert (found.test_accuracy, found.f1, found.auc) == (0.75, 0.5, None)
+    assert (found.test_accuracy, found.f1, found.auc) == (0.75, 0.5, 0.625)
     assert found.wrong_labels_fitted == 0.1235
     assert found.curve == {
         "step": [1, 2, 3],
@@ -58,6 +58,12 @@ def test_a_run_is_kept_and_read_again(tmp_path):
     }
     (tmp_path / "plain-1.json").write_text(kept.to_json(found))
     assert kept.read(ROW, tmp_path) == [found]
+
+
+def test_clean_labels_have_no_f1(tmp_path):
+    results = RESULTS | {"detection": {"f1": 0.0, "auc": None}}
+    found = kept.of_run(ROW, 0, write_run(tmp_path / "run", results))
+    assert found.f1 is None and "f1" not in kept.to_json(found)
 
 
 def test_a_long_curve_is_thinned_and_keeps_its_end(tmp_path):
@@ -97,7 +103,7 @@ def test_means_are_over_the_seeds_that_were_kept(tmp_path):
     assert found.mean == 0.625
     assert found.deviation == pytest.approx(0.1767767)
     assert found.minutes == pytest.approx(1 / 3)
-    assert (found.f1, found.auc) == (0.5, None)
+    assert (found.f1, found.auc) == (0.5, 0.625)
     assert found.commits == ["abc1234"]
 
 

@@ -84,10 +84,15 @@ NETWORKS = registry.Registry(
             Network(
                 name=name,
                 target="tfnoisy.nets.resnet9:build",
-                arguments={"width": width},
+                arguments={"width": width, "mirror": mirror},
                 least_side=9,
             )
-            for name, width in (("resnet9", 1.0), ("resnet9_half", 0.5))
+            for name, width, mirror in (
+                ("resnet9", 1.0, False),
+                ("resnet9_mirror", 1.0, True),
+                ("resnet9_half", 0.5, False),
+                ("resnet9_half_mirror", 0.5, True),
+            )
         ),
         *_networks("small_cnn", 4, "small_cnn"),
         # Stands for every wrn-D-K.

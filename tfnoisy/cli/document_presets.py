@@ -26,9 +26,10 @@ A preset is an absl flag file:
 Flags that follow it on the command line win. An installed script finds these
 files too. The published numbers below are accuracies on clean test labels;
 best or last epoch is said where the source says it. They were not reached
-here: no GPU was at hand for that long. What was run is in
-[tfnoisy/methods](../tfnoisy/methods/README.md) and, of `speed/`, in
-[tfnoisy/training](../tfnoisy/training/README.md#one-gpu).
+here: no GPU was at hand for that long. Those of `speed/` are our own. What was
+run is in [tfnoisy/methods](../tfnoisy/methods/README.md) and
+[tfnoisy/training](../tfnoisy/training/README.md#one-gpu). A run with a preset
+says at its start what is to be expected, and at its end how far off it is.
 """
 
 

@@ -146,8 +146,8 @@ def given(words: Sequence[str]) -> list[Preset]:
 def at_start(words: Sequence[str]) -> list[str]:
     """Returns what to say of a command's presets when a run begins.
 
-    Lines: what it is, its settings, the published number, and what the command
-    line changes.  Presets without a published number say nothing.
+    Lines: what it is, its settings, the number to expect, and what the command
+    line changes.  Presets without a number to expect say nothing.
 
     Args:
         words: the command line's.
@@ -159,7 +159,7 @@ def at_start(words: Sequence[str]) -> list[str]:
         lines += [
             f"{preset.name}: {preset.what}",
             f"    settings: {preset.settings}",
-            f"    published: {preset.expected}",
+            f"    expected: {preset.expected}",
         ]
         changes = changed(preset, words)
         if changes:
@@ -168,7 +168,7 @@ def at_start(words: Sequence[str]) -> list[str]:
 
 
 def at_end(words: Sequence[str], accuracy: float) -> list[str]:
-    """Returns how far a finished run is from the published numbers, lines.
+    """Returns how far a finished run is from what was to be expected, lines.
 
     Args:
         words: the command line's.
@@ -182,7 +182,7 @@ def at_end(words: Sequence[str], accuracy: float) -> list[str]:
         points = 100 * (accuracy - number)
         side = "above" if points >= 0 else "below"
         line = (
-            f"{preset.name}: {abs(points):.1f} points {side} the published "
+            f"{preset.name}: {abs(points):.1f} points {side} the expected "
             f"{100 * number:.2f} % ({which})"
         )
         changes = changed(preset, words)

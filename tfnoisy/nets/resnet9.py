@@ -9,7 +9,7 @@ airbench's; the identity round each second convolution is ResNet-9's.
 
 import keras
 
-from tfnoisy.nets import blocks, layers, whitening
+from tfnoisy.nets import blocks, layers, mirrored, whitening
 
 _WIDTHS = (64, 256, 256)
 _PATCH = 2
@@ -17,7 +17,7 @@ _PATCH = 2
 _HEAD = 1 / 9
 
 
-def build(num_classes, image_shape, seed, width=1.0):
+def build(num_classes, image_shape, seed, width=1.0, mirror=False):
     """Returns the network.
 
     2,2-whitening; three times (convolution, maximum of 2 x 2, BN, GELU, and a
@@ -29,8 +29,12 @@ def build(num_classes, image_shape, seed, width=1.0):
         image_shape: (H, W, channels), at least 9 pixels a side.
         seed: seed of the initial weights.
         width: what the three widths 64, 256, 256 are multiplied by.
+        mirror: whether an image is evaluated together with its mirror image,
+            see `mirrored`; in twice the time.
     """
     images = x = blocks.image_input(image_shape)
+    if mirror:
+        x = mirrored.WithMirror(name="with_mirror")(x)
     x = whitening.Whitening(_PATCH, name="whitening")(x)
     x = keras.layers.Activation("gelu", name="whitening_gelu")(x)
     for index, filters in enumerate(_WIDTHS):
@@ -45,6 +49,8 @@ def build(num_classes, image_shape, seed, width=1.0):
     dtype = blocks.output_dtype()
     x = keras.layers.GlobalMaxPooling2D(dtype=dtype, name="pooled")(x)
     x = keras.layers.Rescaling(_HEAD, dtype=dtype, name="scaled")(x)
+    if mirror:
+        x = mirrored.MeanOfMirrored(dtype=dtype, name="mean_of_mirrored")(x)
     x = blocks.logits(num_classes, blocks.torch_uniform, seed)(x)
     return keras.Model(images, x)
 

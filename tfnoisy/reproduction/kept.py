@@ -78,6 +78,7 @@ def of_run(row: rows_lib.Row, seed: int, path: pathlib.Path) -> Kept:
     if results is None:
         raise errors.UserError(f"{path} is not a finished run")
     detection = results.get("detection") or {}
+    has_auc = detection.get("auc") is not None
     versions = dict(results["versions"])
     try:
         return Kept(
@@ -91,7 +92,8 @@ def of_run(row: rows_lib.Row, seed: int, path: pathlib.Path) -> Kept:
             wrong_labels_fitted=_rounded(
                 results["train"]["wrong_labels_fitted"]
             ),
-            f1=_rounded(detection.get("f1")),
+            # Without a wrong label there is nothing to judge.
+            f1=_rounded(detection.get("f1") if has_auc else None),
             auc=_rounded(detection.get("auc")),
             wall_seconds=results["wall_seconds"],
             processor_seconds=results.get("processor_seconds"),
