@@ -34,7 +34,7 @@ def test_a_line_for_each_row():
         [
             row("plain", "0.4", [0.5, 0.52], fitted=0.8, passes=30),
             row("ours", "0.4", [0.7], paper=0.9, paper_which="best"),
-            row("other", "0.6", [0.3]),
+            row("other", "0.6", [0.3], hardware="a GPU"),
             row("not yet", "0.6", []),
         ],
         columns=(
@@ -48,7 +48,17 @@ def test_a_line_for_each_row():
         "| --- | --- | --- | --- | --- | --- | --- | --- |\n"
         "| plain | 0.4 | 0.510 ± 0.014 | 0.520 | 0.80 | 30 |  | 1234567 |\n"
         "| ours | 0.4 | **0.700** | 0.700 |  |  | 0.900 (best) | 1234567 |\n"
-        "| other | 0.6 | **0.300** | 0.300 |  |  |  | 1234567 |\n"
+        "| other | 0.6 | **0.300** | 0.300 |  |  |  | 1234567, a GPU |\n"
+    )
+
+
+def test_what_is_alike_in_all_rows_is_said_once():
+    rows, found = made(
+        [row("plain", "0.4", [0.5]), row("ours", "0.4", [0.7])],
+        columns=("accuracy", "measured"),
+    )
+    assert tables.markdown(rows, "t", found).endswith(
+        "| plain | 0.500 |\n| ours | **0.700** |\n\nMeasured: 1234567.\n"
     )
 
 

@@ -56,7 +56,7 @@ def plot(
     ]
     labels = list(dict.fromkeys(row.label for row, _ in lines))
     figure = mpl_figure.Figure(
-        figsize=(1.6 + 3.6 * len(settings), 0.4 + 2.9 * len(metrics)),
+        figsize=(3.0 + 4.4 * len(settings), 0.4 + 2.9 * len(metrics)),
         dpi=110,
         layout="constrained",
     )
@@ -103,4 +103,11 @@ def _draw(axis, row, kept, metric, colour):
         for step, value in zip(steps, curve[metric])
         if value is not None
     ]
-    axis.plot(*zip(*points), label=row.label, color=f"C{colour}", linewidth=1.8)
+    # After ten colours they begin again, with another kind of line.
+    axis.plot(
+        *zip(*points),
+        label=row.label,
+        color=f"C{colour % 10}",
+        linestyle=("-", "--", ":")[colour // 10 % 3],
+        linewidth=1.6,
+    )

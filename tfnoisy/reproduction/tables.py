@@ -34,7 +34,7 @@ _HEADS = {
     "measured": "measured",
 }
 
-_DIGITS = {"minutes": 0, "seconds": 0, "passes": 0, "fitted": 2}
+_DIGITS = {"minutes": 1, "seconds": 0, "passes": 0, "fitted": 2}
 
 
 def fill(
@@ -98,7 +98,14 @@ def markdown(
         ]
         for row in members
     ]
-    return _table([head, *lines])
+    text = ""
+    if table.columns[-1] == "measured":
+        where = {line[-1] for line in lines}
+        if len(where) == 1:
+            # Once below the table, not in each row.
+            head, lines = head[:-1], [line[:-1] for line in lines]
+            text = f"\nMeasured: {where.pop()}.\n"
+    return _table([head, *lines]) + text
 
 
 def _grid(table, members, measured):
