@@ -29,6 +29,7 @@ with epy.lazy_imports():
     from tfnoisy.benchmarks import gpu as gpu_suite
     from tfnoisy.benchmarks import input as input_suite
     from tfnoisy.benchmarks import label_audit as audit_suite
+    from tfnoisy.benchmarks import peer_step as peer_suite
     from tfnoisy.benchmarks import scaling as scaling_suite
     from tfnoisy.benchmarks import serving as benchmark_serving
     from tfnoisy.benchmarks import start as start_suite
@@ -51,6 +52,7 @@ with flag_groups.group("What to measure"):
             "coverage",
             "checking",
             "gpu",
+            "peer",
         ],
         "step: a training step of a method beside the passes it cannot avoid. "
         "input: augmented views. streaming: reading images from disk. "
@@ -59,13 +61,14 @@ with flag_groups.group("What to measure"):
         "to --help, and to the first training step. audit: wrong labels found "
         "by features, on CIFAR-10N. checking: what a person's checks are worth "
         "there. gpu: a step in every precision, with and without XLA, several "
-        "steps a call and determinism, on a GPU or whatever there is.",
+        "steps a call and determinism, on a GPU or whatever there is. peer: a "
+        "plain step beside PyTorch's on a CPU, where that is installed.",
     )
     flags.DEFINE_integer(
         "repeats",
         None,
-        "Repetitions; if not given 20 for step and scaling, 100 for serving, 3 "
-        "for start.",
+        "Repetitions; if not given 20 for step and scaling, 100 for serving, "
+        "10 for peer, 3 for start.",
         1,
         1_000_000,
     )
@@ -181,6 +184,11 @@ def main(_):
             **_ways(),
         ):
             print(json.dumps({"suite": "gpu", **result}), flush=True)
+    elif FLAGS.suite == "peer":
+        for result in peer_suite.peer_suite(
+            FLAGS.batch_size or 128, FLAGS.repeats or 10
+        ):
+            print(json.dumps({"suite": "peer", **result}), flush=True)
     elif FLAGS.suite == "start":
         folder = pathlib.Path(__file__).resolve().parent
         for result in start_suite.start_suite(folder, FLAGS.repeats or 3):

@@ -31,7 +31,7 @@ def torch_step_suite(batch_size, repeats, num_classes=10):
     on_gpu = device == "cuda"
     calls = 20 if on_gpu else 1
     for precision in ("none", "bfloat16"):
-        step = _compiled(device, precision, batch_size, num_classes)
+        step = compiled(device, precision, batch_size, num_classes)
 
         def run(count, step=step):
             started = time.perf_counter()
@@ -57,8 +57,15 @@ def torch_step_suite(batch_size, repeats, num_classes=10):
         }
 
 
-def _compiled(device, precision, batch_size, num_classes):
-    """Returns a function that makes a step and returns its loss."""
+def compiled(device, precision, batch_size, num_classes):
+    """Returns a function that makes a step and returns its loss.
+
+    Args:
+        device: `cpu` or `cuda`.
+        precision: `none` or `bfloat16`.
+        batch_size: B.
+        num_classes: C.
+    """
     import torch
 
     torch.manual_seed(0)
