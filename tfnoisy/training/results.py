@@ -82,6 +82,7 @@ def final_metrics(experiment, method, budget, data, progress, memorised):
         "train": memorised,
         **_skipped(experiment, progress),
         "wall_seconds": round(seconds, 3),
+        "processor_seconds": _rounded(progress.processor_seconds),
         "images_per_second": round(
             steps * budget.batch_size / max(seconds, 1e-9), 1
         ),
@@ -98,6 +99,11 @@ def final_metrics(experiment, method, budget, data, progress, memorised):
             "python": sys.version.split()[0],
         },
     }
+
+
+def _rounded(seconds):
+    """To milliseconds; None if it is not known."""
+    return None if seconds is None else round(seconds, 3)
 
 
 def _commit():
