@@ -35,7 +35,8 @@ def living_children(parent: int, proc: pathlib.Path = _PROC) -> float:
         parent: its process id; its own time is left out.
         proc: the folder of Linux's process information.
     """
-    ticks, children = {}, {}
+    ticks: dict[int, int] = {}
+    children: dict[int, list[int]] = {}
     for path in proc.glob("[0-9]*/stat"):
         try:
             # The name, in parentheses, may hold spaces and parentheses.

@@ -57,6 +57,7 @@ def final_metrics(experiment, method, budget, data, progress, memorised):
     steps, seconds = last["step"], progress.seconds
     return {
         "method": experiment.method,
+        **_chosen(experiment),
         "dataset": experiment.dataset_name,
         "train_split": experiment.train_split,
         "studentnet": experiment.studentnet,
@@ -99,6 +100,12 @@ def final_metrics(experiment, method, budget, data, progress, memorised):
             "python": sys.version.split()[0],
         },
     }
+
+
+def _chosen(experiment):
+    """Why the method was chosen, where a rule did it."""
+    chosen = experiment.auto_choice
+    return {"auto_choice": chosen} if chosen else {}
 
 
 def _rounded(seconds):
