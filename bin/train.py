@@ -3,6 +3,10 @@
 
     train.py --method=NAME --dataset_name=digits --noise=symmetric:0.4
     train.py --method=NAME --help
+    train.py --method=auto --dataset_name=digits --noise=symmetric:0.4
+
+--method=auto chooses a method by the given labels, says why, and starts its
+trainer: by this script, or by the method's own.
 
 The method's flags are the arguments of its class: --help shows them beside
 --method.  --plugin=FILE.py adds methods of your own, see tfnoisy/README.md.
@@ -12,6 +16,7 @@ if __name__ == "__main__":
     import _check_installed  # noqa: F401
 
 import math
+import pathlib
 
 from absl import flags
 from etils import epy
@@ -19,6 +24,7 @@ from etils import epy
 from tfnoisy import errors, registry
 from tfnoisy.catalogue import methods as catalogue
 from tfnoisy.cli import (
+    auto_method,
     command_line,
     early_flags,
     flag_groups,
@@ -45,11 +51,15 @@ with flag_groups.group(flag_groups.METHOD):
     flags.DEFINE_string(
         "method",
         None,
-        "The method, one that has no script of its own. Required.",
+        "The method, one that has no script of its own, or auto, which "
+        "chooses one by the given labels. Required.",
     )
 flag_groups.offer(
     "method",
-    lambda: [e.name for e in catalogue.METHODS if e.has_general_trainer],
+    lambda: [
+        auto_method.NAME,
+        *(e.name for e in catalogue.METHODS if e.has_general_trainer),
+    ],
 )
 with flag_groups.group(flag_groups.TRAINING):
     flags.DEFINE_enum(
@@ -95,7 +105,7 @@ def entry_of(name):
 def define_method_flags(words):
     """Defines the flags of the method that a command line names, if any."""
     name = early_flags.last(words, "method")
-    if name is not None:
+    if name not in (None, auto_method.NAME):
         method_flags.define(entry_of(name))
 
 
@@ -110,6 +120,8 @@ def settle():
     if steps.present and not epochs.present:
         # The default number of epochs must not win over what was asked for.
         FLAGS.num_epochs = 0.0
+    if FLAGS.method == auto_method.NAME:
+        return
     own = method_flags.arguments(entry_of(FLAGS.method))
     for name, usual in {"weight_decay": 5e-4, "ema_decay": 0.0}.items():
         default = own[name].default if name in own else usual
@@ -166,6 +178,8 @@ def main(_):
             + "; --plugin=FILE.py adds methods"
         )
     settle()
+    if FLAGS.method == auto_method.NAME:
+        auto_method.start(pathlib.Path(__file__).resolve().parent)
     trainer_flags.train(FLAGS.method, make_method, **of_class())
 
 

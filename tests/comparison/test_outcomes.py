@@ -16,6 +16,7 @@ RESULTS = {
     "best_test_accuracy": 0.95,
     "train": {"wrong_labels_fitted": None},
     "wall_seconds": 12.5,
+    "processor_seconds": 20.25,
 }
 
 
@@ -50,8 +51,14 @@ def test_an_outcome_is_what_results_json_says(tmp_path):
         batch_size=32,
         steps=40,
         seconds=12.5,
+        processor_seconds=20.25,
         run=str(tmp_path / "ieg-4"),
     )
+    # Older versions did not measure it.
+    older = {n: v for n, v in RESULTS.items() if n != "processor_seconds"}
+    run_folder.RunFolder(run.folder).write_results(older)
+    assert outcome_lib.read(run).processor_seconds is None
+    assert outcome_lib.read(run).seconds == 12.5
     # What an earlier command left there is not the outcome of this one.
     failed = outcome_lib.read(run, outcome_lib.FAILED)
     assert failed.status == "failed" and failed.test_accuracy is None

@@ -21,6 +21,7 @@ def outcome(method, seed, accuracy=None, status=outcome_lib.FINISHED, **more):
         "batch_size": 128,
         "steps": 1011,
         "seconds": 20.0,
+        "processor_seconds": 33.0,
         "run": "a,b",
         **more,
     }
@@ -30,11 +31,25 @@ def outcome(method, seed, accuracy=None, status=outcome_lib.FINISHED, **more):
 OUTCOMES = [
     outcome("baseline", 0, 0.7),
     outcome("ieg", 0, 0.98, trusted_images=100, seconds=90.0),
-    outcome("dividemix", 0, 0.9, wrong_labels_fitted=None, steps=3000),
+    outcome(
+        "dividemix",
+        0,
+        0.9,
+        wrong_labels_fitted=None,
+        steps=3000,
+        processor_seconds=None,
+    ),
     outcome("bkd", 0, status=outcome_lib.MISSING),
-    outcome("baseline", 1, 0.8, noise_rate=0.4),
+    outcome("baseline", 1, 0.8, noise_rate=0.4, processor_seconds=None),
     outcome("ieg", 1, status=outcome_lib.FAILED),
-    outcome("dividemix", 1, 0.9, wrong_labels_fitted=None, steps=3100),
+    outcome(
+        "dividemix",
+        1,
+        0.9,
+        wrong_labels_fitted=None,
+        steps=3100,
+        processor_seconds=None,
+    ),
     outcome("bkd", 1, status=outcome_lib.MISSING),
 ]
 
@@ -75,15 +90,18 @@ def test_the_table_of_methods(page):
         "seeds": "2",
         "steps": "1011 of 128",
         "seconds": "20",
+        # Of the run that knows it.
+        "processor minutes": "0.55",
     }
     ieg = rows["ieg (100 trusted images)"]
     assert ieg["test accuracy"] == "0.980"
     assert ieg["seeds"] == "1 of 2: 1 failed"
     assert rows["dividemix"]["wrong labels fitted"] == "-"
+    assert rows["dividemix"]["processor minutes"] == "-"
     assert rows["dividemix"]["steps"] == "3050 of 128"
     assert rows["dividemix"]["test accuracy"] == "0.900 ± 0.000"
     bkd = list(rows["bkd"].values())
-    assert bkd == ["bkd", "missing", *["-"] * 7]
+    assert bkd == ["bkd", "missing", *["-"] * 8]
 
 
 def test_the_page_states_the_budget_and_the_commands(page, tmp_path):
@@ -123,6 +141,7 @@ def test_the_csv_has_a_line_for_each_run():
         "batch_size": "128",
         "steps": "1011",
         "seconds": "90.0",
+        "processor_seconds": "33.0",
         "run": "a,b",
     }
     assert rows[5]["status"] == "failed"

@@ -1,5 +1,6 @@
 """A run that is interrupted, or killed, ends as one that was not."""
 
+import json
 import pathlib
 import random
 import shutil
@@ -13,6 +14,7 @@ import tensorflow as tf
 import tfnoisy
 import tiny_runs
 from tfnoisy import errors
+from tfnoisy.training import processor_time, progress
 
 _OURS = str(pathlib.Path(tfnoisy.__file__).parent)
 _KILLS = 2
@@ -157,7 +159,9 @@ def test_the_last_evaluation_of_an_older_run(baseline, tmp_path):
     tf.train.CheckpointManager(
         runner.method.checkpoint(), str(old.folder.checkpoints), max_to_keep=1
     ).save(checkpoint_number=10)
-    rows = runner.loop(tmp_path, num_steps=10).run()
+    older = runner.loop(tmp_path, num_steps=10)
+    rows = older.run()
+    assert older.progress.processor_seconds is None
     assert [row["step"] for row in rows] == [10]
     assert "train_loss" not in rows[0] and rows[0]["test_loss"] > 0
     tiny_runs.assert_same_bits(runner.state(), state)
@@ -172,3 +176,78 @@ def test_seconds_are_those_of_all_processes(baseline, tmp_path):
     assert seconds > 0
     rows = again.run()
     assert again.progress.seconds >= rows[-1]["seconds"] > seconds
+
+
+def test_processor_time_is_that_of_what_counts(baseline, tmp_path, monkeypatch):
+    """Of all processes: the first's before its end, not its start.
+
+    What a killed process did after its last checkpoint is done again, and
+    counts once.
+    """
+    runner, _, _ = baseline
+    clock = iter(range(0, 100_000, 1000))
+    monkeypatch.setattr(processor_time, "spent", lambda: next(clock))
+    first = runner.loop(tmp_path, num_steps=10)
+    first.run()
+    # A look for each of two evaluations, their saves, and the save at the end.
+    assert first.progress.processor_seconds == 5000
+    again = runner.loop(tmp_path, **_SHORT)
+    next(clock)  # Its start.
+    again.run()
+    assert again.progress.processor_seconds == 5000 + 3000
+    # Nothing but the last save.
+    done = runner.loop(tmp_path, **_SHORT)
+    done.run()
+    assert done.progress.processor_seconds == 8000 + 1000
+
+
+def test_processor_time_of_a_killed_run(baseline, tmp_path, monkeypatch):
+    runner, _, half = baseline
+    shutil.copytree(half, tmp_path / "run")
+    now = [100.0]
+    monkeypatch.setattr(processor_time, "spent", lambda: now[0])
+    killed = runner.loop(tmp_path / "run", **_SHORT)
+    killed.restore()
+    before = killed.progress.processor_seconds
+    assert before > 0
+
+    def kill(*_):
+        now[0] += 50
+        raise Killed
+
+    monkeypatch.setattr(killed, "_advance", kill)
+    with pytest.raises(Killed):
+        killed.run()
+    again = runner.loop(tmp_path / "run", **_SHORT)
+    advance = again._advance
+
+    def work(*args):
+        now[0] += 1
+        advance(*args)
+
+    monkeypatch.setattr(again, "_advance", work)
+    again.run()
+    # Three steps, from 10 to 13.
+    assert again.progress.processor_seconds == before + 3
+
+
+def test_an_older_run_does_not_know_its_processor_time(baseline, tmp_path):
+    runner, _, _ = baseline
+    old = runner.loop(tmp_path, num_steps=10)
+    old.run()
+    text = json.loads(old.progress.serialize())
+    del text["processor_seconds"]
+    older = progress.Progress()
+    older.deserialize(json.dumps(text))
+    assert older.processor_seconds is None
+    older.serialize = lambda: json.dumps(text)
+    checkpoint = runner.method.checkpoint()
+    checkpoint.progress = older
+    tf.train.CheckpointManager(
+        checkpoint, str(old.folder.checkpoints), max_to_keep=1
+    ).save(checkpoint_number=10)
+    again = runner.loop(tmp_path, **_SHORT)
+    again.run()
+    # Not a part of it, which would look like the whole.
+    assert again.progress.processor_seconds is None
+    assert again.progress.seconds > 0

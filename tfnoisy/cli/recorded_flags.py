@@ -24,6 +24,7 @@ _PATHS = (
 
 # Not recorded at their defaults: a run from before they were there goes on.
 _SINCE = (
+    "auto_choice",
     "corrections",
     "jit_compile",
     "label_smoothing",
@@ -59,19 +60,13 @@ def recorded(but):
         but: names to leave out.
     """
     texts = {}
-    for module, defined in FLAGS.flags_by_module_dict().items():
-        if (
-            module == sys.argv[0]
-            or module.startswith(("tfnoisy.bin", "tfnoisy.cli"))
-            or plugins.has_module(module)
-        ):
-            for flag in defined:
-                if flag.name in {*but, *_OF_THIS_START}:
-                    continue
-                if flag.name in _SINCE and flag.value == flag.default:
-                    continue
-                if flag.value is not None:
-                    texts[flag.name] = _text(flag.value)
+    for flag in of_script():
+        if flag.name in {*but, *_OF_THIS_START}:
+            continue
+        if flag.name in _SINCE and flag.value == flag.default:
+            continue
+        if flag.value is not None:
+            texts[flag.name] = _text(flag.value)
     # Either a path or this word.
     paths = set(_PATHS)
     if texts.get("pretrained") == "imagenet":
@@ -81,6 +76,17 @@ def recorded(but):
             path = pathlib.Path(texts[name]).expanduser()
             texts[name] = str(path.absolute())
     return dict(sorted(texts.items()))
+
+
+def of_script():
+    """Yields this script's flags: its own, those shared, and plugins'."""
+    for module, defined in FLAGS.flags_by_module_dict().items():
+        if (
+            module == sys.argv[0]
+            or module.startswith(("tfnoisy.bin", "tfnoisy.cli"))
+            or plugins.has_module(module)
+        ):
+            yield from defined
 
 
 def _text(value):

@@ -147,6 +147,12 @@ def define_run_folder():
 
 def _define_output():
     define_run_folder()
+    flags.DEFINE_string(
+        "auto_choice",
+        "",
+        "For the record: what bin/train.py --method=auto chose, and why. It "
+        "sets this flag; it changes nothing.",
+    )
     flags.DEFINE_integer(
         "save_interval_secs",
         1200,

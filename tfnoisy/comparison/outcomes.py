@@ -28,6 +28,8 @@ class Outcome:
         batch_size: images in a step.
         steps: updates made.
         seconds: of training and evaluation.
+        processor_seconds: likewise, of all threads and child processes; None
+            if it was not measured, as in runs of older versions.
         run: the run folder.
     """
 
@@ -43,6 +45,7 @@ class Outcome:
     batch_size: int | None = None
     steps: int | None = None
     seconds: float | None = None
+    processor_seconds: float | None = None
     run: str = ""
 
 
@@ -125,6 +128,7 @@ def read(run, status=FINISHED):
         batch_size=results["batch_size"],
         steps=results["steps"],
         seconds=results["wall_seconds"],
+        processor_seconds=results.get("processor_seconds"),
     )
 
 

@@ -18,6 +18,7 @@ _HEAD = (
     "seeds",
     "steps",
     "seconds",
+    "processor minutes",
 )
 
 _NOTES = """\
@@ -30,6 +31,11 @@ _NOTES = """\
   which the network predicts the wrong label it was given.
 - steps: updates, and of how many images each.
 - seconds: of training and evaluation on this machine, without the start.
+- processor minutes: likewise, but the time for which processors worked on it:
+  that of all threads and child processes, GPUs left out. What ran beside it
+  changes this little. Of a run that was stopped, or killed, and went on, it is
+  the time of all its parts, without what a kill lost. Runs of older versions
+  have none.
 """
 
 
@@ -116,7 +122,12 @@ def _cells(summary):
         seeds,
         f"{summary.mean('steps'):.0f} of {summary.finished[0].batch_size}",
         f"{summary.mean('seconds'):.0f}",
+        _minutes(summary.mean("processor_seconds")),
     )
+
+
+def _minutes(seconds):
+    return "-" if seconds is None else f"{seconds / 60:.2f}"
 
 
 def _budget(protocol, methods):

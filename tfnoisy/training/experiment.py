@@ -47,6 +47,7 @@ class Experiment(run_data.DataOptions):
             resumed run is compared with.
         make_method: (build, Budget) -> compiled `methods.base.Method`;
             build(k) returns the k-th student with its initial weights.
+        auto_choice: why the method was chosen, where a rule did it.
         studentnet: the name of a network, see `nets.registry`.
         pretrained: its weights to begin with, see `nets.applications`; None
             for random ones.
@@ -84,6 +85,7 @@ class Experiment(run_data.DataOptions):
     make_method: Callable
     studentnet: str
     train_log_dir: str
+    auto_choice: str = ""
     pretrained: str | None = None
     batch_size: int = 128
     max_number_of_steps: int = 100000

@@ -25,6 +25,7 @@ from tfnoisy.training import (
     checkpoints,
     interruption,
     judging,
+    processor_time,
     reporting,
     step_logs,
     timetable,
@@ -146,6 +147,8 @@ class Loop:
         rows = [row for row in rows if row["step"] <= self._step]
         self.progress.rows = rows
         self.progress.seconds = rows[-1].get("seconds", 0.0) if rows else 0.0
+        if self._step:
+            self.progress.processor_seconds = None
         evaluated = np.int64(self.progress.evaluated(self._step))
         if replicas.of_chief(self.strategy, evaluated) and not self.is_chief:
             self.progress.rows = [{"step": self._step}]
@@ -172,6 +175,9 @@ class Loop:
             self.folder.write_metrics(self.progress.rows)
         self._seconds_before = self.progress.seconds
         self._started = self._saved = time.monotonic()
+        self._processor_before = self.progress.processor_seconds
+        self._processor_started = processor_time.spent()
+        self._of_other_workers = 0.0
         self._steps_before_start = self._step
         with (
             self._signals,
@@ -313,6 +319,7 @@ class Loop:
         progress.evaluation_due = True
         with self._signals.at_once():
             judged = self._judge(step)
+            self._ask_other_workers()
         logs = progress.means.values()
         row = {"step": step, **{f"train_{k}": v for k, v in logs.items()}}
         if self._guard:
@@ -353,9 +360,29 @@ class Loop:
     def _seconds(self):
         return self._seconds_before + time.monotonic() - self._started
 
+    def _own_processor_seconds(self):
+        return processor_time.spent() - self._processor_started
+
+    def _ask_other_workers(self):
+        """Adds up their processor time: all workers call this together."""
+        own = self._own_processor_seconds()
+        of_all = replicas.gathered(self.strategy, np.float64(own)).sum()
+        self._of_other_workers = float(of_all) - own
+
+    def _processor_seconds(self):
+        """Those of other workers are as of the last evaluation."""
+        if self._processor_before is None:
+            return None
+        return (
+            self._processor_before
+            + self._own_processor_seconds()
+            + self._of_other_workers
+        )
+
     def _save(self):
         with self._signals.ignored():
             self.progress.seconds = self._seconds()
+            self.progress.processor_seconds = self._processor_seconds()
             self.checkpoints.save(self._step)
             self._saved_step = self._step
             self._saved = time.monotonic()

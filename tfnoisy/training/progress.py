@@ -44,6 +44,9 @@ class Progress(tf.train.experimental.PythonState):
         means: the `Means` since the last evaluation.
         evaluation_due: whether one is due at the step that was reached.
         seconds: of training so far, in all processes.
+        processor_seconds: likewise, but of processor time, see
+            `processor_time`; None where a part of it was not measured, by an
+            older version.
         skipped: the steps whose updates were left out, the first 1000.
         num_skipped: how many there were.
         skipped_in_a_row: how many of the last steps were.
@@ -57,6 +60,7 @@ class Progress(tf.train.experimental.PythonState):
         self.means = Means()
         self.evaluation_due = False
         self.seconds = 0.0
+        self.processor_seconds = 0.0
         self.skipped = []
         self.num_skipped = 0
         self.skipped_in_a_row = 0
@@ -97,6 +101,7 @@ class Progress(tf.train.experimental.PythonState):
                 "count": self.means.count,
                 "evaluation_due": self.evaluation_due,
                 "seconds": self.seconds,
+                "processor_seconds": self.processor_seconds,
                 "skipped": self.skipped,
                 "num_skipped": self.num_skipped,
                 "skipped_in_a_row": self.skipped_in_a_row,
@@ -105,7 +110,7 @@ class Progress(tf.train.experimental.PythonState):
 
     def deserialize(self, text):
         """Takes over what a checkpoint has."""
-        values = json.loads(text)
+        values = {"processor_seconds": None, **json.loads(text)}
         self.means = Means(values.pop("sums"), values.pop("count"))
         for name, value in values.items():
             setattr(self, name, value)

@@ -57,6 +57,7 @@ def final_metrics(experiment, method, budget, data, progress, memorised):
     steps, seconds = last["step"], progress.seconds
     return {
         "method": experiment.method,
+        **_chosen(experiment),
         "dataset": experiment.dataset_name,
         "train_split": experiment.train_split,
         "studentnet": experiment.studentnet,
@@ -82,6 +83,7 @@ def final_metrics(experiment, method, budget, data, progress, memorised):
         "train": memorised,
         **_skipped(experiment, progress),
         "wall_seconds": round(seconds, 3),
+        "processor_seconds": _rounded(progress.processor_seconds),
         "images_per_second": round(
             steps * budget.batch_size / max(seconds, 1e-9), 1
         ),
@@ -98,6 +100,17 @@ def final_metrics(experiment, method, budget, data, progress, memorised):
             "python": sys.version.split()[0],
         },
     }
+
+
+def _chosen(experiment):
+    """Why the method was chosen, where a rule did it."""
+    chosen = experiment.auto_choice
+    return {"auto_choice": chosen} if chosen else {}
+
+
+def _rounded(seconds):
+    """To milliseconds; None if it is not known."""
+    return None if seconds is None else round(seconds, 3)
 
 
 def _commit():
