@@ -95,9 +95,7 @@ def _timed():
 
 def _make_ours(precision, batch_size):
     global _step
-    from tfnoisy.cli import tensorflow_start
-
-    tensorflow_start.prepare()
+    # What bin/benchmark.py has set in the environment holds here too: oneDNN.
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
