@@ -5,6 +5,8 @@ import json
 import pytest
 
 import little_folder
+from tfnoisy.comparison import plan
+from tfnoisy.comparison import protocol as protocol_lib
 from tfnoisy.runs import folder as run_folder
 
 
@@ -47,6 +49,27 @@ def test_what_was_chosen_is_said_and_recorded(chosen):
     # The method's own, as in a comparison.
     assert recorded["lr_u"] == "10.0"
     assert recorded["studentnet"] == "small_cnn"
+
+
+def test_it_is_trained_as_in_a_comparison(chosen, tmp_path):
+    path, _ = chosen
+    recorded = run_folder.RunFolder(path).read_flags()
+    protocol = protocol_lib.make_protocol(
+        "digits", "symmetric:0.4", 2, ["--test_split=test[:50]"]
+    )
+    [run] = plan.make_runs(protocol, ["sop_plus"], [0], tmp_path)
+    expected = dict(word[2:].split("=", 1) for word in run.words)
+    del expected["train_log_dir"]
+    assert expected.keys() >= {"lr_u", "lr_drops", "learning_rate", "seed"}
+    for name, value in expected.items():
+        assert is_same(recorded[name], value), name
+
+
+def is_same(text, other):
+    try:
+        return float(text) == float(other)
+    except ValueError:
+        return text == other
 
 
 def test_the_same_command_goes_on_with_what_was_chosen(
