@@ -298,35 +298,29 @@ def blend(degenerate, images, factors):
     Args:
         degenerate: integer [B, H, W, C], or of a shape that broadcasts to it.
         images: uint8 [B, H, W, C].
-        factors: float [B]; 0 gives `degenerate`, 1 gives `images`.  Below
-            1/16 they are cut to multiples of 2^-27.
+        factors: float [B]; 0 gives `degenerate`, 1 gives `images`.
 
     Returns:
         uint8 [B, H, W, C], truncated and clipped.
     """
     start = tf.cast(degenerate, tf.int32)
     # Pillow rounds the product to float32 before it adds.  Compilers may fuse
-    # the two, which rounds otherwise; a fixed-point product leaves them
-    # nothing to fuse but an exact scaling.
-    fixed = tf.cast(tf.cast(factors, tf.float32) * 2.0**27, tf.int64)
-    product = fixed[:, None, None, None] * tf.cast(
-        tf.cast(images, tf.int32) - start, tf.int64
-    )
-    blended = tf.cast(start, tf.float32) + (
-        tf.cast(product, tf.float32) * 2.0**-27
-    )
+    # the two, which rounds otherwise; a product of doubles, which is exact,
+    # leaves them nothing to fuse.
+    product = tf.cast(tf.cast(factors, tf.float32), tf.float64)[
+        :, None, None, None
+    ] * tf.cast(tf.cast(images, tf.int32) - start, tf.float64)
+    blended = tf.cast(start, tf.float32) + tf.cast(product, tf.float32)
     return tf.cast(tf.clip_by_value(blended, 0.0, 255.0), tf.uint8)
 
 
 def luminance(images):
     """Returns int32 [B, H, W, 1]: Pillow's conversion to mode L."""
-    values = tf.cast(images, tf.int32)
     if images.shape[3] == 1:
-        return values
-    weighted = (
-        values[..., :1] * 19595
-        + values[..., 1:2] * 38470
-        + values[..., 2:3] * 7471
+        return tf.cast(images, tf.int32)
+    weighted = sum(
+        tf.cast(images[..., channel : channel + 1], tf.int32) * weight
+        for channel, weight in enumerate((19595, 38470, 7471))
     )
     return tf.bitwise.right_shift(weighted + 32768, 16)
 

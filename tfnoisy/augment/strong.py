@@ -2,16 +2,19 @@
 
 As in AutoAugment's and IEG's original code, an image becomes RGBA, passes the
 operations of its policy, and what is transparent at the end is grey (0 in
--1..1).  Here a whole batch does so in one program: before each step of the
-policy the images are sorted by operation; then a few at a time pass all
-operations, and those that none of the few asked for are skipped.  Shapes do
-not depend on the draws, so that XLA compiles the program once.
+-1..1).  Here XLA compiles all of it into one loop over the images, in which
+an image passes the operations that it asks for and no other.  A pixel is one
+integer of four bytes, so that a move takes a pixel in one piece, and what
+changes each value by itself is a table of 256 values.  Shapes do not depend
+on the draws, so that the program is compiled once.
 
 What differs from the original code: the draws are functions of the example
 id, one row per image; `autoaugment_imagenet` uses Pillow's operations, where
 the original's TensorFlow ones differ by at most the rounding of a grey level
 or of a source pixel; sizes in pixels scale with the height of the images.
 """
+
+import functools
 
 import numpy as np
 import tensorflow as tf
@@ -24,34 +27,31 @@ from tfnoisy.catalogue import views
 _APPLY, _SIGN, _CENTRE, _PER_OP = 0, 1, 2, 4
 _OFFSET_Y, _OFFSET_X, _FLIP, _CUTOUT, _AT_END = 0, 1, 2, 3, 5
 
-# How many images pass the operations together.
-_CHUNK = 8
-
 _OP = policies.OP
 
-# Operations on colours alone: by tables made from images [n, H, W, C], and
-# by functions of images and magnitudes [n].
-_TABLES = {
-    "AutoContrast": image_ops.autocontrast_tables,
-    "Equalize": image_ops.equalize_tables,
-}
-_ON_COLOURS = {
+# What changes each value by itself, as a function of images and magnitudes;
+# all of them are one table of 256 values.
+_POINTWISE = {
     "Invert": lambda images, _: image_ops.invert(images),
     "Posterize": image_ops.posterize,
     "Solarize": image_ops.solarize,
     "SolarizeAdd": image_ops.solarize_add,
     "Brightness": image_ops.brightness,
-    "Color": image_ops.color,
-    "Contrast": image_ops.contrast,
-    "Sharpness": image_ops.sharpness,
 }
-# Pillow's look-up operations know no alpha, and so IEG drops it; so do those
-# of `_TABLES`.
-_DROP_ALPHA = ("Invert", "Posterize", "Solarize", "SolarizeAdd")
+# Pillow's look-up operations know no alpha, and so IEG drops it.
+_DROP_ALPHA = (
+    "AutoContrast",
+    "Equalize",
+    "Invert",
+    "Posterize",
+    "Solarize",
+    "SolarizeAdd",
+)
+_MOVES = ("Rotate", "ShearX", "ShearY", "TranslateX", "TranslateY")
 
 # IEG's cutout within a policy: CIFAR's mean colour, transparent.
 _CUTOUT_RGBA = (125, 122, 113, 0)
-_CUTOUT_LA = (122, 0)
+_CUTOUT_LA = (122, 122, 122, 0)
 
 
 def get(
@@ -152,136 +152,195 @@ def view(images, draws, policy, mirror=True):
         signed & (per_op[..., _SIGN] < 0.5), -magnitudes, magnitudes
     )
 
-    # What each step needs of each image.  (Taken by `tf.gather`: XLA slices
-    # per_op[:, step, 2:] wrongly in a loop.)
-    needs = [ops, magnitudes, per_op[..., _CENTRE:]]
+    channels = images.shape[-1]
 
-    def step_of(step, pixels, order):
-        of_step = [tf.gather(values, step, axis=1) for values in needs]
-        rows = tf.argsort(tf.gather(of_step[0], order), stable=True)
-        order = tf.gather(order, rows)
-        pixels = _in_chunks(
-            tf.gather(pixels, rows),
-            *(tf.gather(values, order) for values in of_step),
-            policy,
+    def one(image):
+        pixels, at_end, *steps = image
+
+        def step(k, pixels):
+            of_step = [tf.gather(values, k) for values in steps]
+            return k + 1, _apply(pixels, *of_step, channels, policy)
+
+        _, pixels = tf.while_loop(
+            lambda k, _: k < policy.num_ops,
+            step,
+            (0, pixels),
+            maximum_iterations=policy.num_ops,
         )
-        return step + 1, tf.reshape(pixels, shape), order
+        return _finish(pixels, at_end, policy, mirror)
 
-    pixels = _with_alpha(images, policy)
-    shape = tf.shape(pixels)
-    _, pixels, order = tf.while_loop(
-        lambda step, *_: step < policy.num_ops,
-        step_of,
-        (0, pixels, tf.range(shape[0])),
-        maximum_iterations=policy.num_ops,
-    )
-    pixels = tf.gather(pixels, tf.argsort(order))
-    return _finish(pixels, at_end, policy, mirror)
-
-
-def _with_alpha(images, policy):
-    """Appends an opaque channel."""
-    if policy.finish == "cifar":
-        # IEG turns the standard view in -1..1 into bytes by truncation, which
-        # takes 1 off 63 of the 256 values.
-        values = np.arange(256, dtype=np.float32) / np.float32(255)
-        values = (values - np.float32(0.5)) * np.float32(2)
-        truncated = ((values * 0.5 + 0.5) * 255.0).astype(np.uint8)
-        images = tf.gather(tf.constant(truncated), tf.cast(images, tf.int32))
-    return tf.concat([images, _opaque(images)], -1)
-
-
-def _in_chunks(pixels, ops, magnitudes, centres, policy):
-    """Applies each image's operation, `_CHUNK` images at a time."""
-    count = tf.shape(pixels)[0]
-    chunks = (count + _CHUNK - 1) // _CHUNK
-    padded = tf.minimum(tf.range(chunks * _CHUNK), count - 1)
-
-    def split(values):
-        values = tf.gather(values, padded)
-        return tf.reshape(
-            values, tf.concat([[chunks, _CHUNK], tf.shape(values)[1:]], 0)
-        )
-
-    def apply(chunk):
-        return _apply(*chunk, policy)
-
-    return tf.reshape(
-        tf.map_fn(
-            apply,
-            tuple(split(v) for v in (pixels, ops, magnitudes, centres)),
-            fn_output_signature=tf.TensorSpec(
-                [_CHUNK, *pixels.shape[1:]], tf.uint8
-            ),
+    pixels = tf.map_fn(
+        one,
+        (
+            _packed(images, policy),
+            at_end,
+            ops,
+            magnitudes,
+            per_op[..., _CENTRE:],
         ),
-        [-1, *pixels.shape[1:]],
-    )[:count]
+        fn_output_signature=tf.TensorSpec(images.shape[1:3], tf.int32),
+    )
+    pixels = tf.bitcast(pixels, tf.uint8)
+    views = standard.to_unit_range(pixels[..., :channels])
+    if policy.finish == "imagenet":
+        return views
+    return tf.where(pixels[..., -1:] == 0, 0.0, views)
 
 
-def _apply(pixels, ops, magnitudes, centres, policy):
-    """Applies one operation to each of a few images.
+def _packed(images, policy):
+    """Returns int32 [B, H, W]: in the bytes of each pixel R, G, B and alpha.
 
     Args:
-        pixels: uint8 [n, H, W, C + 1], the last channel alpha.
-        ops: int32 [n].
-        magnitudes: float64 [n], with their signs.
-        centres: float32 [n, 2] in [0, 1): where a cutout's centre is.
+        images: uint8 [B, H, W, C]; a grey pixel has its value in R's place.
+        policy: a `policies.Policy`.
+    """
+    if policy.finish == "cifar":
+        # IEG turns the standard view in -1..1 into bytes by truncation, which
+        # takes 1 off these 63 values.
+        images -= tf.cast((images > 0) & (images < 64), tf.uint8)
+    padding = [[0, 0], [0, 0], [0, 0], [0, 3 - images.shape[-1]]]
+    opaque = tf.ones_like(images[..., :1]) * 255
+    return tf.bitcast(
+        tf.concat([tf.pad(images, padding), opaque], -1), tf.int32
+    )
+
+
+def _colour(red, green, blue, alpha):
+    """Returns a pixel of `_packed`."""
+    return int(np.array([red, green, blue, alpha], np.uint8).view(np.int32)[0])
+
+
+def _planes(pixels, channels):
+    """Returns the colours of [H, W] as grey images, C of uint8 [1, H, W, 1]."""
+    return [
+        _one(
+            tf.cast(
+                tf.bitwise.bitwise_and(
+                    tf.bitwise.right_shift(pixels, 8 * channel), 255
+                ),
+                tf.uint8,
+            )
+        )
+        for channel in range(channels)
+    ]
+
+
+def _joined(planes, alpha):
+    """Returns the pixels [H, W] of `_planes` and of an alpha in its byte."""
+    pixels = alpha
+    for channel, plane in enumerate(planes):
+        plane = tf.cast(_only(plane), tf.int32)
+        pixels = tf.bitwise.bitwise_or(
+            pixels, tf.bitwise.left_shift(plane, 8 * channel)
+        )
+    return pixels
+
+
+def _apply(pixels, op, magnitude, centre, channels, policy):
+    """Applies one operation to an image.
+
+    Args:
+        pixels: int32 [H, W], see `_packed`.
+        op: int32 [], an index of `policies.OPS`.
+        magnitude: float64 [], with its sign.
+        centre: float32 [2] in [0, 1): where a cutout's centre is.
+        channels: C.
         policy: a `policies.Policy`.
 
     Returns:
-        uint8 [n, H, W, C + 1].
+        int32 [H, W].
     """
-    grey = pixels.shape[-1] == 2
-    moves = (ops >= _OP["Rotate"]) & (ops <= _OP["TranslateY"])
+    height, width = pixels.shape
+    magnitudes = magnitude[None]
+    opaque = _colour(0, 0, 0, 255)
 
-    def move(images):
-        matrices = _matrices(tf.shape(images), ops, magnitudes)
-        return image_ops.affine(images, matrices, _fill(policy, images))
+    def planes():
+        return _planes(pixels, channels)
 
-    def cut(images):
-        rows, columns = _centres(images, centres)
-        fill = _CUTOUT_LA if grey else _CUTOUT_RGBA
-        return image_ops.cutout(images, rows, columns, magnitudes, fill)
+    def alpha():
+        return tf.bitwise.bitwise_and(pixels, opaque)
 
-    def where_any(chosen, function, images):
-        return tf.cond(
-            tf.reduce_any(chosen),
-            lambda: tf.where(_each(chosen), function(images), images),
-            lambda: images,
+    def tables_of(make):
+        tables = [make(plane) for plane in planes()]
+        return tf.concat(tables, 0)
+
+    def of_values(function):
+        # What becomes of an image of all values is a table.
+        values = np.arange(256, dtype=np.uint8).reshape(1, 1, 256, 1)
+        table = tf.reshape(function(values, magnitudes), [1, 1, 256])
+        return tf.repeat(table, channels, 0)
+
+    def contrast(values, factors):
+        mean = image_ops.mean_luminance(tf.concat(planes(), -1))
+        return image_ops.blend(mean, values, factors)
+
+    makers = {
+        "AutoContrast": lambda: tables_of(image_ops.autocontrast_tables),
+        "Equalize": lambda: tables_of(image_ops.equalize_tables),
+        **{
+            name: functools.partial(of_values, function)
+            for name, function in {**_POINTWISE, "Contrast": contrast}.items()
+        },
+    }
+    # By leaving a conditional the tables become numbers in memory; XLA would
+    # else compute an entry anew for each pixel that looks it up.  The loop of
+    # one round keeps the compiler from evaluating, slowly, whether the tables
+    # are constants before it looks at the second conditional.
+    nothing = tf.zeros([channels, 1, 256], tf.uint8)
+    _, tables = tf.while_loop(
+        lambda done, _: done < 1,
+        lambda done, _: (done + 1, _switch(op, makers, lambda: nothing)),
+        (0, nothing),
+        maximum_iterations=1,
+    )
+
+    def look_up():
+        drop = tf.reduce_any(op == [_OP[name] for name in _DROP_ALPHA])
+        return _joined(
+            [
+                image_ops.apply_tables(plane, tables[channel, None])
+                for channel, plane in enumerate(planes())
+            ],
+            tf.where(drop, opaque, alpha()),
         )
 
-    pixels = where_any(moves, move, pixels)
-    pixels = where_any(ops == _OP["Cutout"], cut, pixels)
-    for name, make_tables in _TABLES.items():
-        chosen = ops == _OP[name]
-        # By leaving a conditional the tables become numbers in memory; XLA
-        # would else compute an entry anew for each pixel that looks it up.
-        tables = tf.cond(
-            tf.reduce_any(chosen),
-            lambda make_tables=make_tables, pixels=pixels: make_tables(
-                pixels[..., :-1]
-            ),
-            lambda pixels=pixels: tf.zeros(
-                [pixels.shape[0], pixels.shape[-1] - 1, 256], tf.uint8
-            ),
+    def move():
+        matrix = _matrices((1, height, width, 1), op[None], magnitudes)
+        return _only(image_ops.affine(_one(pixels), matrix, _fill(policy)))
+
+    def cut():
+        row, column = _centre(centre, height, width)
+        colour = _colour(*(_CUTOUT_LA if channels == 1 else _CUTOUT_RGBA))
+        return _only(
+            image_ops.cutout(
+                _one(pixels), row[None], column[None], magnitudes, colour
+            )
         )
 
-        def look_up(images, tables=tables):
-            changed = image_ops.apply_tables(images[..., :-1], tables)
-            return tf.concat([changed, _opaque(images)], -1)
+    def color():
+        grey = image_ops.luminance(tf.concat(planes(), -1))
+        return _joined(
+            [image_ops.blend(grey, plane, magnitudes) for plane in planes()],
+            alpha(),
+        )
 
-        pixels = where_any(chosen, look_up, pixels)
-    for name, function in _ON_COLOURS.items():
+    def sharpness():
+        return _joined(
+            [image_ops.sharpness(plane, magnitudes) for plane in planes()],
+            alpha(),
+        )
 
-        def on_colours(images, name=name, function=function):
-            changed = function(images[..., :-1], magnitudes)
-            alpha = images[..., -1:]
-            if name in _DROP_ALPHA:
-                alpha = _opaque(images)
-            return tf.concat([changed, alpha], -1)
-
-        pixels = where_any(ops == _OP[name], on_colours, pixels)
-    return pixels
+    return _switch(
+        op,
+        {
+            **dict.fromkeys(makers, look_up),
+            **dict.fromkeys(_MOVES, move),
+            "Cutout": cut,
+            "Color": color,
+            "Sharpness": sharpness,
+        },
+        lambda: pixels,
+    )
 
 
 def _matrices(shape, ops, magnitudes):
@@ -303,60 +362,75 @@ def _matrices(shape, ops, magnitudes):
 
 
 def _finish(pixels, draws, policy, mirror):
-    """Crops, flips, cuts out and scales to -1..1 as the policy's origin does.
+    """Crops, flips and cuts out as the policy's origin does.
 
     Args:
-        pixels: uint8 [B, H, W, C + 1].
-        draws: float [B, 5].
+        pixels: int32 [H, W], see `_packed`.
+        draws: float [5].
         policy: a `policies.Policy`.
         mirror: whether to flip.
 
     Returns:
-        float32 [B, H, W, C].
+        int32 [H, W].
     """
-    height, width = pixels.shape[1:3]
-    rows, columns = _centres(pixels, draws[:, _CUTOUT:])
-    if policy.finish == "imagenet":
-        black = [0] * (pixels.shape[-1] - 1) + [255]
-        pixels = image_ops.cutout(pixels, rows, columns, 16, black)
-        return standard.to_unit_range(pixels[..., :-1])
-    visible = tf.where(
-        pixels[..., -1:] == 0, 0.0, standard.to_unit_range(pixels[..., :-1])
+    height, width = pixels.shape
+    pixels = _one(pixels)
+    row, column = (
+        centre[None] for centre in _centre(draws[_CUTOUT:], height, width)
     )
+    if policy.finish == "imagenet":
+        return _only(
+            image_ops.cutout(pixels, row, column, 16, _colour(0, 0, 0, 255))
+        )
     padding = max(1, round(4 * height / 32))
     # 0..7 for a padding of 4: the original never draws the last offset.
-    offsets = tf.cast(draws[:, : _OFFSET_X + 1] * (2 * padding), tf.int32)
-    source_rows = offsets[:, _OFFSET_Y, None] - padding + tf.range(height)
+    top, left = tf.unstack(
+        tf.cast(draws[: _OFFSET_X + 1] * (2 * padding), tf.int32)
+    )
     across = tf.range(width)
     if mirror:
-        across = tf.where(
-            draws[:, _FLIP, None] < 0.5, width - 1 - across, across
-        )
-    source_columns = offsets[:, _OFFSET_X, None] - padding + across
-    cropped = image_ops.pick(visible, source_rows, source_columns, 0.0)
+        across = tf.where(draws[_FLIP] < 0.5, width - 1 - across, across)
+    pixels = image_ops.pick(
+        pixels,
+        (top - padding + tf.range(height))[None],
+        (left - padding + across)[None],
+    )
     side = max(2, round(16 * height / 32))
-    return image_ops.cutout(cropped, rows, columns, side)
+    return _only(image_ops.cutout(pixels, row, column, side))
 
 
-def _fill(policy, images):
-    """Returns what an affine map shows outside, [C + 1]."""
-    channels = images.shape[-1]
-    if policy.finish == "cifar":
-        return [0] * channels
-    return [128] * (channels - 1) + [255]
+def _fill(policy):
+    """Returns what an affine map shows outside, a colour."""
+    return 0 if policy.finish == "cifar" else _colour(128, 128, 128, 255)
 
 
-def _centres(images, draws):
-    """Turns draws [n, 2] into a row and a column, int32 [n] each."""
-    shape = tf.shape(images)
-    sizes = tf.cast(shape[1:3], tf.float32)
-    centres = tf.minimum(tf.cast(draws * sizes, tf.int32), shape[1:3] - 1)
-    return centres[:, 0], centres[:, 1]
+def _centre(draws, height, width):
+    """Turns draws [2] into a row and a column, int32 [] each."""
+    sizes = np.array([height, width], np.int32)
+    centre = tf.cast(draws * sizes.astype(np.float32), tf.int32)
+    return tf.unstack(tf.minimum(centre, sizes - 1))
 
 
-def _each(chosen):
-    return chosen[:, None, None, None]
+def _switch(op, branches, otherwise):
+    """Returns what the branch of an operation returns.
+
+    Args:
+        op: int32 [], an index of `policies.OPS`.
+        branches: {name of an operation: a function of nothing}.
+        otherwise: the function of the other operations.
+    """
+    functions = [otherwise, *dict.fromkeys(branches.values())]
+    numbers = [
+        functions.index(branches.get(name, otherwise)) for name in policies.OPS
+    ]
+    return tf.switch_case(tf.gather(tf.constant(numbers), op), functions)
 
 
-def _opaque(images):
-    return tf.ones_like(images[..., :1]) * 255
+def _one(image):
+    """Returns a batch of one, [1, H, W, 1], of [H, W]."""
+    return image[None, ..., None]
+
+
+def _only(images):
+    """Returns [H, W] of `_one`."""
+    return images[0, ..., 0]
