@@ -119,7 +119,16 @@ with flag_groups.group("Other suites"):
         ["standard", "mentornet", "mentormix"],
         "input: the views. A policy for CIFAR (autoaugment_ieg, "
         "randaugment_ieg, randaugment:N:M, ...) is compared with Pillow's "
-        "code.",
+        "code; standard and randaugment:N:M with the views of torchvision, "
+        "albumentations and Keras that are installed.",
+    )
+    flags.DEFINE_integer(
+        "image_size",
+        32,
+        "input: height and width of the images in pixels; Pillow's code is "
+        "for 32.",
+        8,
+        1024,
     )
     flags.DEFINE_integer(
         "num_examples",
@@ -225,7 +234,9 @@ def main(_):
     else:
         for augment in FLAGS.augment:
             result = input_suite.input_suite(
-                augment, batch_size=FLAGS.batch_size or 128
+                augment,
+                (FLAGS.image_size, FLAGS.image_size, 3),
+                batch_size=FLAGS.batch_size or 128,
             )
             print(json.dumps({"suite": "input", **result}), flush=True)
 

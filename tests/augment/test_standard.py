@@ -293,3 +293,13 @@ def test_the_published_statistics():
     for name, expected in published.items():
         found = standard.get(name, (64, 64, 3)).statistics
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("name", ["standard", "ieg"])
+def test_the_compiled_views_have_the_bits_of_the_others(name):
+    # Every value; nothing is moved by these draws.
+    images = np.arange(256, dtype=np.uint8).repeat(12).reshape(4, 16, 16, 3)
+    images = tf.constant(images)
+    draws = np.full((4, 3), 0.5, np.float32)
+    view = standard.get(name, (16, 16, 3)).train(images, draws)
+    np.testing.assert_array_equal(view, standard.to_unit_range(images))

@@ -159,13 +159,13 @@ def checked(augmentation, name):
 def standard(name, image_shape, mirror):
     """The field's usual view, see `get`."""
     move = _crop(image_shape, mirror, 4)
-    return _in_unit_range(name, image_shape, 3, move)
+    return _in_unit_range(name, image_shape, 3, move, _to_unit_range)
 
 
 def ieg(name, image_shape, mirror):
     """The view of google-research/ieg, see `get`."""
     move = _crop(image_shape, mirror, 2)
-    return _in_unit_range(name, image_shape, 3, move)
+    return _in_unit_range(name, image_shape, 3, move, _to_unit_range)
 
 
 def unmoved_view(name, image_shape, mirror):
@@ -264,6 +264,17 @@ def _in_unit_range(name, image_shape, num_draws, move, finish=None):
 def to_unit_range(images):
     """Maps uint8 0..255 to float32 -1..1, as (x - 127.5) / 127.5."""
     return (tf.cast(images, tf.float32) - 127.5) / 127.5
+
+
+@tf.function(jit_compile=True, autograph=False)
+def _to_unit_range(images, _=None):
+    """Is `to_unit_range`, bit for bit, in one go.
+
+    XLA would divide by way of the reciprocal, which rounds otherwise; that of
+    doubles gives for all 256 values what the division of floats gives.
+    """
+    values = (tf.cast(images, tf.float64) - 127.5) * (1.0 / 127.5)
+    return tf.cast(values, tf.float32)
 
 
 def normalise(images, mean, deviation):
