@@ -82,13 +82,7 @@ def _list_parts(root, parts, wanted):
             f"{len(beside)} folder{'s' * (len(beside) > 1)} beside the parts "
             f"of {root} left out: {_shown(beside)}"
         )
-    loose = class_folders.loose(root)
-    found.others.update(loose.others)
-    if loose.images:
-        found.notes.append(
-            f"{len(loose.images)} image{'s' * (len(loose.images) > 1)} in no "
-            f"part of {root} left out: {_shown(loose.images)}"
-        )
+    _note_loose(found, root, f"part of {root}")
     # Messages name them; they are listed only if they are asked for.
     for name in parts:
         found.splits.setdefault(name, [])
@@ -142,15 +136,26 @@ def list_classes(root, directory, class_names, found):
             )
             for path in contents.images
         ]
+    _note_loose(found, directory, f"class folder of {prefix or root}")
+    return rows
+
+
+def _note_loose(found, directory, missing):
+    """Counts what lies in a folder of folders, and names its images.
+
+    Args:
+        found: a `listing.Listing`, whose others and notes grow.
+        directory: a path.
+        missing: in what the images should be.
+    """
     loose = class_folders.loose(directory)
     found.others.update(loose.others)
     if loose.images:
+        count = len(loose.images)
         found.notes.append(
-            f"{len(loose.images)} image{'s' * (len(loose.images) > 1)} in no "
-            f"class folder of {prefix or root} left out: "
+            f"{count} image{'s' * (count > 1)} in no {missing} left out: "
             + _shown(loose.images)
         )
-    return rows
 
 
 def _shown(names):
