@@ -29,6 +29,7 @@ OF_ITS_OWN = {
     ("audit_labels", "output_dir"),
     ("benchmark", "augment"),
     ("benchmark", "batch_size"),
+    ("benchmark", "image_size"),
     ("benchmark", "studentnet"),
     ("compare", "num_epochs"),
     ("compare", "output_dir"),

@@ -42,6 +42,7 @@ _NEEDS = {
     "local_server.py": "--model_dir={models}",
     "predict.py": "--dataset_name=digits --model_dir={models}",
     "preview_augmentation.py": "--dataset_name=digits --output={out}/a.png",
+    "reproduce.py": "digits_baseline --output_dir={out}",
     "show_runs.py": "--runs={run}",
 }
 _ALL = tuple(_NEEDS)
@@ -292,6 +293,15 @@ PATHS = [
         _OF_DATA[:4],
         f"--dataset_name=folder --data_dir={'z' * 300}",
         "z" * 50,
+    ),
+    *_one(
+        "path",
+        "reproduce.py",
+        ("--plot={odd}/text.txt --table=digits", ".png"),
+        ("--plot={odd}/text.txt/a.png --table=digits", "text.txt"),
+        ("--output_dir={odd}/text.txt/a", "text.txt"),
+        ("--table=digit", "did you mean digits"),
+        ("--seed=5 --keep", "none of the seeds"),
     ),
     *_one(
         "path",
