@@ -62,16 +62,19 @@ with flag_groups.group(flag_groups.OUTPUT):
 FLAGS = flags.FLAGS
 
 
+def expected_of(rows, row, found):
+    """Returns where one more run of a measured row is expected."""
+    table = rows.tables[row.table]
+    return spread.of(found.accuracies, table.tolerance, table.because)
+
+
 def listed(rows, members):
     """Prints the rows with what was measured, and how."""
     for row in members:
         found = measured.of(row)
         value = "not measured yet"
         if found.accuracies:
-            table = rows.tables[row.table]
-            expected = spread.of(
-                found.accuracies, table.tolerance, table.because
-            )
+            expected = expected_of(rows, row, found)
             count = len(found.accuracies)
             value = f"{expected.mean:.4f} ± {expected.half_width:.4f}"
             value += f", {count} seed{'s' * (count > 1)}"
@@ -111,11 +114,10 @@ def measure(rows, row, seed, output_dir):
     scripts = pathlib.Path(__file__).resolve().parent
     print(f"{row.id}, seed {seed} ...", file=sys.stderr, flush=True)
     found = rerun.run(row, seed, output_dir, scripts)
-    before = measured.of(row).accuracies
-    table = rows.tables[row.table]
+    before = measured.of(row)
     agrees = True
-    if before:
-        expected = spread.of(before, table.tolerance, table.because)
+    if before.accuracies:
+        expected = expected_of(rows, row, before)
         agrees = expected.holds(found.test_accuracy)
         print(f"{row.id}, seed {seed}: {expected.judge(found.test_accuracy)}")
     else:
@@ -162,8 +164,7 @@ def main(argv):
         check(row, seed)
     if FLAGS.dry_run:
         for row, seed in todo:
-            folder = output_dir / f"{row.id}-{seed}"
-            print(shlex.join(rerun.command(row, seed, folder)))
+            print(shlex.join(rerun.command(row, seed, output_dir)))
         return
     output_file.check_folder(output_dir, "--output_dir")
     trainer_process.end_with_us()

@@ -1,6 +1,5 @@
 """Trains what a comparison lacks, and writes what there is after each run."""
 
-import signal
 import sys
 import time
 
@@ -91,10 +90,7 @@ class Runner:
         log = self.output_dir / "logs" / f"{run.name}.log"
         started = time.monotonic()
         with trainer_process.open_log(log) as file:
-            code = trainer_process.run(words, file)
-            why = trainer_process.last_line(log)
-            if code in (130, -signal.SIGINT):
-                raise KeyboardInterrupt
+            code, why = trainer_process.run_logged(words, file, log)
             ended = self.count(outcome_lib.FINISHED, outcome_lib.FAILED)
             if code == 2 and not ended:
                 raise errors.UserError(f"{run.name}: {why}")

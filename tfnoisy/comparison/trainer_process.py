@@ -48,6 +48,26 @@ def run(words, log):
                 child.wait()
 
 
+def run_logged(words, file, log):
+    """Runs a command to its end, see `run`, and looks at how it ended.
+
+    Args:
+        words: the command.
+        file: the open log, see `open_log`.
+        log: its path.
+
+    Returns:
+        Its exit code, and the last line that it printed.
+
+    Raises:
+        KeyboardInterrupt: after Ctrl-C, here or there.
+    """
+    code = run(words, file)
+    if code in (130, -signal.SIGINT):
+        raise KeyboardInterrupt
+    return code, last_line(log)
+
+
 def end_with_us():
     """Lets SIGTERM and SIGHUP, which end this process, end a trainer too.
 

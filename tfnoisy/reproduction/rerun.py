@@ -10,14 +10,24 @@ from tfnoisy.reproduction import kept as kept_lib
 from tfnoisy.reproduction import rows as rows_lib
 
 
-def command(row: rows_lib.Row, seed: int, folder: pathlib.Path) -> list[str]:
+def folder_of(
+    row: rows_lib.Row, seed: int, output_dir: pathlib.Path
+) -> pathlib.Path:
+    """Returns the run folder of a row's seed, ROW-SEED in the folder."""
+    return output_dir / f"{row.id}-{seed}"
+
+
+def command(
+    row: rows_lib.Row, seed: int, output_dir: pathlib.Path
+) -> list[str]:
     """Returns the words of a row's command, with the run folder.
 
     Args:
         row: the row.
         seed: one of any.
-        folder: the run folder.
+        output_dir: the folder of the run folders.
     """
+    folder = folder_of(row, seed, output_dir)
     return [*row.words(seed), f"--train_log_dir={folder}"]
 
 
@@ -43,27 +53,22 @@ def run(
         TrainingError: if it fails.
         Interrupted: after Ctrl-C; the same call goes on.
     """
-    folder = output_dir / f"{row.id}-{seed}"
-    script, *words = command(row, seed, folder)
+    folder = folder_of(row, seed, output_dir)
+    typed = command(row, seed, output_dir)
+    script = scripts / pathlib.PurePosixPath(typed[0]).name
     log = output_dir / "logs" / f"{folder.name}.log"
-    path = scripts / pathlib.PurePosixPath(script).name
+    words = [sys.executable, str(script), *typed[1:]]
     with trainer_process.open_log(log) as file:
         try:
-            code = trainer_process.run(
-                [sys.executable, str(path), *words], file
-            )
+            code, why = trainer_process.run_logged(words, file, log)
         except KeyboardInterrupt:
-            code = 130
-        why = trainer_process.last_line(log)
-        if code == 130:
             raise errors.Interrupted(
                 f"stopped in {folder}; the same command goes on from there"
-            )
+            ) from None
         if code == 2:
             raise errors.UserError(f"{row.id}: {why}")
     if code:
         raise errors.TrainingError(
-            f"{shlex.join(command(row, seed, folder))} failed: {why} (see "
-            f"{log})"
+            f"{shlex.join(typed)} failed: {why} (see {log})"
         )
     return kept_lib.of_run(row, seed, folder)
