@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from tfnoisy import resources
+from tfnoisy.cli import early_flags
 
 # What a reader cannot find in most papers, by the flag's name.
 _HIDDEN = (
@@ -130,9 +131,7 @@ def given(words: Sequence[str]) -> list[Preset]:
     except FileNotFoundError:
         return []
     found = []
-    for name, value in _pairs(words):
-        if name != "flagfile" or not value:
-            continue
+    for value in early_flags.values(list(words), "flagfile"):
         path = pathlib.Path(value).expanduser()
         if not path.exists():
             path = shipped.parent / path

@@ -19,13 +19,18 @@ def wrong_labels(experiment, data):
         data: its `runs.data.Data`.
     """
     train = data.train
-    if train.clean_labels is None:
-        return None
     chosen = run_data.by_lot(train, "evaluation", experiment.seed)
-    wrong = chosen[(train.given_labels != train.clean_labels)[chosen]]
+    wrong = chosen[_is_wrong(train)[chosen]]
     if not len(wrong):
         return None
     return train.take(np.sort(wrong[: min(_MOST, max(100, len(data.test)))]))
+
+
+def _is_wrong(dataset):
+    """Returns which given labels are known to be wrong, bool [N]."""
+    if dataset.clean_labels is None:
+        return np.zeros(len(dataset), bool)
+    return dataset.given_labels != dataset.clean_labels
 
 
 def measure(experiment, method, data, strategy):
@@ -56,9 +61,7 @@ def measure(experiment, method, data, strategy):
         strategy,
     )
     fitted = logits.argmax(axis=1) == sample.given_labels
-    wrong = np.zeros(len(sample), bool)
-    if sample.clean_labels is not None:
-        wrong = sample.given_labels != sample.clean_labels
+    wrong = _is_wrong(sample)
     return {
         "examples": len(sample),
         "given_label_accuracy": float(fitted.mean()),

@@ -1,4 +1,4 @@
-"""Processor time: what a run costs, whoever else uses the machine.
+"""Processor time: what a run costs, whatever else the machine does.
 
 Seconds by the clock depend on what runs beside a training; the seconds for
 which processors worked on it hardly do.
