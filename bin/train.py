@@ -146,6 +146,9 @@ def make_method(build, budget):
         },
     )
     rate = trainer_flags.schedule(budget, lambda: _schedule(budget))
+    if getattr(method, "lr", None):
+        # It sets the optimiser's itself.
+        rate = method.lr
     return trainer_flags.compiled(method, rate)
 
 

@@ -22,6 +22,7 @@ from tfnoisy.methods.dividemix import dividemix
 from tfnoisy.methods.elr_plus import elr_plus
 from tfnoisy.methods.ido import ido
 from tfnoisy.methods.look_ahead import fsr, ieg, l2r
+from tfnoisy.methods.promix import promix
 from tfnoisy.training import optimizer
 
 TRAIN, VALIDATION, PROBE = 96, 40, 20
@@ -92,6 +93,7 @@ NAMES = (
     "ido",
     "sop",
     "sop_plus",
+    "promix",
     "l2r",
     "ieg",
     "fsr",
@@ -118,6 +120,15 @@ _CLASSES = {
     "sop": functools.partial(sop.SOP, lr_v=100.0),
     "sop_plus": functools.partial(
         sop.SOP, ratio_consistency=0.9, ratio_balance=0.1, strong=fainter
+    ),
+    "promix": functools.partial(
+        promix.ProMix,
+        rho_start=0.5,
+        pretrain_ep=2,
+        warmup_ep=3,
+        start_expand=8,
+        num_epochs=12,
+        strong=fainter,
     ),
     "l2r": l2r.L2R,
     "ieg": functools.partial(ieg.IEG, strong=fainter),

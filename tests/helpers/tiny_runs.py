@@ -27,6 +27,7 @@ from tfnoisy.methods.dividemix import dividemix
 from tfnoisy.methods.elr_plus import elr_plus
 from tfnoisy.methods.ido import ido
 from tfnoisy.methods.look_ahead import fsr, ieg, l2r
+from tfnoisy.methods.promix import promix
 from tfnoisy.nets import pair
 from tfnoisy.runs import folder as run_folder
 from tfnoisy.training import evaluation, loop, optimizer
@@ -81,6 +82,15 @@ METHODS = {
     "sop_plus": lambda: sop.SOP(
         student(1), num_ids=COUNT, ratio_consistency=0.9, ratio_balance=0.1
     ),
+    "promix": lambda: _paired(
+        promix.ProMix,
+        rho_start=0.5,
+        pretrain_ep=3,
+        warmup_ep=2,
+        start_expand=6,
+        num_epochs=0,
+        lr=0.05,
+    ),
     "l2r": lambda: l2r.L2R(student(1), num_ids=COUNT),
     "ieg": lambda: ieg.IEG(student(1), num_ids=COUNT),
     "fsr": lambda: fsr.FSR(
@@ -96,7 +106,7 @@ METHODS = {
     "bkd": lambda: _paired(bkd.BKD, n_epoch=5, clean_test_freq=2),
 }
 # They say themselves when they are judged.
-IN_EPOCHS = ("elr_plus", "ido", "dividemix", "bkd")
+IN_EPOCHS = ("elr_plus", "ido", "promix", "dividemix", "bkd")
 
 
 def make_data(batch_size=20):

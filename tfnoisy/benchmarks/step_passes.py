@@ -212,6 +212,15 @@ IDO = Step(
 )
 # Both views in one pass.
 SOP_PLUS = Step(_plain, {"mixed_update": 1}, mixed=2)
+# Both networks: weak and strong view, and four of mixed images, which are of a
+# part of the batch alone.
+PROMIX = Step(
+    _with_ids,
+    {"update": 1, "gradient": 5},
+    of_pair=True,
+    step=lambda method: method.selected_step,
+    short_batches=True,
+)
 # A Jacobian-vector product costs what a backward pass does: two convolutions
 # a layer.  Hence gradient - forward for each.
 #

@@ -242,6 +242,29 @@ METHODS = registry.Registry(
             step="tfnoisy.benchmarks.step_passes:SOP_PLUS",
         ),
         Method(
+            name="promix",
+            target="tfnoisy.methods.promix.promix:ProMix",
+            title="ProMix",
+            networks=2,
+            evidence=Evidence(
+                score_name="probability of the label",
+                criterion=(
+                    "Neither network has chosen the label: its loss was not "
+                    "among the smallest of its class, nor its probability "
+                    "above {threshold:g}."
+                ),
+                threshold="tau",
+                notes=(
+                    "The score is the mean probability of the label by both "
+                    "networks in evaluation mode, before the last epoch. How "
+                    "many small losses are chosen of each class is what rho "
+                    "says, whatever the labels are.",
+                ),
+            ),
+            recipe="tfnoisy.comparison.recipes:promix",
+            step="tfnoisy.benchmarks.step_passes:PROMIX",
+        ),
+        Method(
             name="ieg",
             target="tfnoisy.methods.look_ahead.ieg:IEG",
             title="IEG",

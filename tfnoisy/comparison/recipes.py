@@ -97,6 +97,31 @@ def elr_plus(protocol):
     return ["--learning_rate=0.05", "--lr_drops=0.75", f"--ema_step={ramp}"]
 
 
+_PROMIX_CIFAR100 = ["--tau=0.95", "--debias_output=0.5", "--debias_pl=0.5"]
+
+
+def promix(protocol):
+    """ProMix with the lengths of its runs, as shares of the epochs.
+
+    The choice is that of 20 % noise and less, or that of more.
+    """
+    noise = noise_spec.parse(protocol.noise)
+    rate = 0.0 if noise.kind == "none" else noise.rate
+    rho = 0.7 if rate is not None and rate <= 0.2 else 0.5
+    epochs = protocol.num_epochs
+    few = not protocol.dataset_name.startswith("cifar100")
+    warm_up = 8 if protocol.is_digits else 10 if few else 30
+    return [
+        "--lr=0.05",
+        f"--rho_start={rho}",
+        f"--rho_end={rho}",
+        f"--pretrain_ep={min(warm_up, max(1, epochs // 5))}",
+        f"--warmup_ep={max(1, epochs // 12)}",
+        f"--start_expand={5 * epochs // 12}",
+        *([] if few else _PROMIX_CIFAR100),
+    ]
+
+
 def _drop(protocol):
     """The pair's one drop, at the share of the epochs of its trainer's own."""
     share = 3 / 4 if protocol.is_digits else 1 / 2

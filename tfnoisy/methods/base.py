@@ -314,11 +314,18 @@ class Method(
             return batch["beta_draws"]
         return self.draw_beta(batch)
 
-    def draw_seed(self, stream):
-        """Returns a seed [2] of this stream, step and replica."""
+    def draw_seed(self, stream, *counters):
+        """Returns a seed [2] of this stream, step and replica.
+
+        Args:
+            stream: as for `randomness.stream_seed`.
+            *counters: integers, for several draws in a step.
+        """
         replica = tf.distribute.get_replica_context()
         replica_id = replica.replica_id_in_sync_group if replica else 0
-        return randomness.stream_seed(self.seed, stream, self.step, replica_id)
+        return randomness.stream_seed(
+            self.seed, stream, self.step, replica_id, *counters
+        )
 
     def forward_untracked(self, images):
         """A training-mode pass that leaves the moving statistics alone.

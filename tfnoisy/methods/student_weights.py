@@ -74,7 +74,7 @@ class Student:
         """
         if students.is_built(self.student):
             self._settle_decay()
-            self.optimizer.build(self.student.trainable_variables)
+            self.optimizer.build(self.trained_variables)
 
     def _settle_decay(self):
         decayed = self._decayed_given.value
@@ -82,6 +82,14 @@ class Student:
             decayed = decayed(self.student)
         # By id: Keras would take a list of variables for weights of ours.
         self._decayed = {id(v) for v in decayed}
+
+    @property
+    def trained_variables(self):
+        """What the optimiser moves: the student's trainable variables.
+
+        A method that trains others beside them puts those behind.
+        """
+        return self.student.trainable_variables
 
     @property
     def num_classes(self):

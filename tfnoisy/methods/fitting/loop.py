@@ -130,9 +130,7 @@ class Fit:
             if method.stop_training:
                 break
         if self._epochs > 0:
-            method.optimizer.finalize_variable_values(
-                method.student.trainable_variables
-            )
+            method.optimizer.finalize_variable_values(method.trained_variables)
         self._source.end()
         callbacks.on_train_end(logs)
         return method.history

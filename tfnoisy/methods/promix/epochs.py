@@ -1,0 +1,305 @@
+"""The epochs of ProMix: what each trains on, and what is remembered of it.
+
+Xiao, Dong, Wang, Feng, Wu, Chen, Zhao, IJCAI 2023 (arXiv 2207.10276); the code
+followed is Justherozen/ProMix at 40d8378, `eval_train` and the epochs of
+`Train_promix.py`.  See `promix`.
+"""
+
+import functools
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfnoisy import errors, replicas
+from tfnoisy.methods import base, pairs
+from tfnoisy.methods.promix import selection
+from tfnoisy.nets import weight_decay as decay
+
+# The last learning rate is this share of the first.
+_LAST_RATE = 1e-3
+
+
+def ramp(epoch, length):
+    """Returns min(epoch / length, 1); 1 of length 0.
+
+    Args:
+        epoch: from 0, a number or a scalar tensor.
+        length: in epochs, 0 or more.
+    """
+    if not length:
+        return 1.0 + 0.0 * epoch
+    return tf.minimum(epoch / length, 1.0)
+
+
+def cosine_rate(learning_rate, epoch, num_epochs):
+    """Returns an epoch's learning rate: half a cosine to a thousandth.
+
+    Args:
+        learning_rate: of the first epoch.
+        epoch: from 0, an int.
+        num_epochs: the last one is the epoch before it.
+    """
+    last = _LAST_RATE * learning_rate
+    wave = 1.0 + math.cos(math.pi * epoch / max(num_epochs - 1, 1))
+    return last + (learning_rate - last) * wave / 2.0
+
+
+class SelectingMethod(base.Method):
+    """A pair of networks that are trained together, each on its own choice.
+
+    A subclass gives `warm_up_step` and `selected_step`.
+
+    Attributes:
+        selected: bool [2, num_ids], m by network and id, of the last epoch
+            that began.
+        judged: float32 [num_ids, 3]: both networks' losses on the given label,
+            and the class that they predict together, before that epoch; -1
+            where there is no judgement.
+        epoch: int64 scalar, the epoch under way.
+        expands: whether this epoch guesses labels by agreement, a bool scalar.
+    """
+
+    trains_in_epochs = True
+    epoch_passes = 1
+    remembers = True
+    uses_strong_view = True
+    selected = judged = None
+
+    def __init__(
+        self,
+        student,
+        *,
+        rho_start=0.2,
+        rho_end=0.6,
+        pretrain_ep=10,
+        warmup_ep=50,
+        start_expand=250,
+        num_epochs=601,
+        lr: float | None = None,
+        num_ids=None,
+        weight_decay=5e-4,
+        **kwargs,
+    ):
+        """Makes the method; names and defaults are the original's.
+
+        Args:
+            student: a `nets.pair.Pair`, or what `pairs.of` makes one from.
+            rho_start: rho of the first epoch, in [0, 1].
+            rho_end: rho from the epoch `warmup_ep` on; between them it moves
+                in a line.
+            pretrain_ep: epochs of plain training, counted in the others.
+            warmup_ep: in how many epochs rho and the factor of strong and
+                mixed views come to their ends; twice as many for that of
+                unreliable examples.
+            start_expand: how many of the last epochs guess labels by the
+                agreement of the networks.
+            num_epochs: how many there are; the original's 600 makes 601.  0
+                for as many as the steps allow; `fit` may end before.
+            lr: the learning rate of the first epoch, which falls after each
+                epoch along half a cosine to a thousandth; the optimiser's own
+                if it is not given.
+            num_ids: the largest example id plus one; None for the examples
+                that `fit` sees.
+            weight_decay: the factor of sum(w^2) / 2 over all trainable
+                variables.
+            **kwargs: as for `base.Method`.
+
+        Raises:
+            UserError: for values that are out of range.
+        """
+        for name, value in {"rho_start": rho_start, "rho_end": rho_end}.items():
+            if not 0 <= value <= 1:
+                raise errors.UserError(f"--{name}={value}: it is from 0 to 1")
+        lengths = {
+            "pretrain_ep": pretrain_ep,
+            "warmup_ep": warmup_ep,
+            "start_expand": start_expand,
+            "num_epochs": num_epochs,
+            "lr": lr or 0,
+        }
+        for name, value in lengths.items():
+            if not 0 <= value < np.inf:
+                raise errors.UserError(f"--{name}={value}: it is 0 or more")
+        super().__init__(
+            pairs.of(student),
+            weight_decay=weight_decay,
+            **{"decayed": decay.all_trainable, **kwargs},
+        )
+        self.rho_start, self.rho_end = rho_start, rho_end
+        self.pretrain_ep, self.warmup_ep = pretrain_ep, warmup_ep
+        self.start_expand = start_expand
+        self.num_epochs = math.ceil(num_epochs)
+        self.lr = lr
+        self.epoch = self.add_state("epoch", -1)
+        self.expands = self.add_state("expands", False, dtype="bool")
+        self._judge = replicas.Pass(
+            self.distribute_strategy, self._judgement, "losses"
+        )
+        if num_ids is not None:
+            self.keep_ids(num_ids)
+
+    @property
+    def num_ids(self):
+        """The largest id that is remembered plus one, None while none is."""
+        return None if self.judged is None else self.judged.shape[0]
+
+    def keep_ids(self, num_ids):
+        """Makes room for what is known of each example.
+
+        Args:
+            num_ids: the largest example id plus one.
+        """
+        with self.distribute_strategy.scope():
+            self.selected = self.add_state(
+                "selected", False, (2, num_ids), "bool"
+            )
+            self.judged = self.add_state("judged", -1, (num_ids, 3), "float32")
+
+    def add_state(self, name, value, shape=(), dtype="int64", **kwargs):
+        """Returns a new variable, the same on all replicas.
+
+        Args:
+            name: its name.
+            value: what it is filled with.
+            shape: its shape.
+            dtype: its type.
+            **kwargs: as for Keras.
+        """
+        return self.add_weight(
+            shape=shape,
+            dtype=dtype,
+            initializer=keras.initializers.Constant(value),
+            trainable=False,
+            name=name,
+            **{"aggregation": "only_first_replica", **kwargs},
+        )
+
+    def warm_up_step(self, batch):
+        """One step of plain training on a batch {images, labels, ids}."""
+        raise NotImplementedError
+
+    def selected_step(self, batch):
+        """One step of both networks; the batch has `images_strong` too."""
+        raise NotImplementedError
+
+    def train_step(self, batch):
+        """Refuses a step that belongs to no epoch.
+
+        Raises:
+            UserError: always.
+        """
+        raise errors.UserError(
+            "ProMix trains epoch by epoch: use fit, or the loop of "
+            "tfnoisy.training"
+        )
+
+    def epoch_of(self, step, data):
+        """Returns the epoch of a step, its first and its last step.
+
+        Those of plain training end with a short batch, the others without.
+
+        Args:
+            step: int, the updates made so far.
+            data: a `pipeline.TrainingData`.
+        """
+        num_replicas = self.distribute_strategy.num_replicas_in_sync
+        whole = data.steps_of_pass(num_replicas)
+        full = len(data.dataset) // (data.batch_size * num_replicas)
+        begin, steps, epochs = 0, whole, 0
+        if step >= self.pretrain_ep * whole:
+            epochs, steps = self.pretrain_ep, max(full, 1)
+            begin = epochs * whole
+        more = (step - begin) // steps
+        begin += more * steps
+        return epochs + more, begin, begin + steps
+
+    def stage(self, step, data, num_steps):
+        """Selects labels at the start of an epoch; returns the epoch.
+
+        Args:
+            step: int, the updates made so far.
+            data: a `pipeline.TrainingData` with a strong view.
+            num_steps: T, the most updates that may be made.
+
+        Returns:
+            A `base.Stage` of one epoch, or None after the last.
+
+        Raises:
+            TrainingError: if a loss is not finite.
+        """
+        epoch, first, last = self.epoch_of(step, data)
+        num_epochs = (
+            self.num_epochs or 1 + self.epoch_of(num_steps - 1, data)[0]
+        )
+        if step >= num_steps or epoch >= num_epochs:
+            return None
+        warm_up = epoch < self.pretrain_ep
+        # A run that is resumed at the start selects again, the same labels.
+        begins = step == first or epoch != int(base.value_of(self.epoch))
+        self.epoch.assign(epoch)
+        self.expands.assign(epoch >= num_epochs - self.start_expand)
+        if begins and not warm_up:
+            self.select(data, epoch)
+        if self.lr and not self.leaves_learning_rate:
+            self.optimizer.learning_rate = cosine_rate(
+                self.lr, epoch, num_epochs
+            )
+
+        return base.Stage(
+            first,
+            last,
+            data.whole_pass(
+                (epoch, 0),
+                self.distribute_strategy.num_replicas_in_sync,
+                strong=not warm_up,
+            ),
+            self.warm_up_step if warm_up else self.selected_step,
+            evaluate=True,
+        )
+
+    def select(self, data, epoch):
+        """Each network selects labels by its losses in evaluation mode.
+
+        Args:
+            data: a `pipeline.TrainingData`.
+            epoch: from 0, an int.
+
+        Raises:
+            TrainingError: if a loss is not finite.
+        """
+        evaluated = functools.partial(data.evaluation_batches, data.batch_size)
+        found = self._judge(evaluated, len(data.dataset))
+        if not np.isfinite(found).all():
+            raise errors.TrainingError(
+                f"losses are not finite at step {self.steps_made()}; a smaller "
+                "--lr or --learning_rate, with --overwrite, usually helps"
+            )
+        # All workers must select alike.
+        found = replicas.of_chief(self.distribute_strategy, found)
+        rho = self.rho_start + (self.rho_end - self.rho_start) * float(
+            ramp(float(epoch), self.warmup_ep)
+        )
+        ids, labels = data.dataset.ids, data.dataset.given_labels
+        selected, judged = (
+            np.full_like(base.value_of(v), fill)
+            for v, fill in ((self.selected, False), (self.judged, -1))
+        )
+        for k in (0, 1):
+            selected[k, ids] = selection.small_losses(
+                found[:, k], labels, self.num_classes, rho, ids
+            )
+        judged[ids] = found
+        self.selected.assign(selected)
+        self.judged.assign(judged)
+
+    def _judgement(self, batch):
+        images = self.as_inputs(batch["images"])
+        logits = [n(images, training=False) for n in self.student.networks]
+        losses = [
+            tf.nn.sparse_softmax_cross_entropy_with_logits(batch["labels"], z)
+            for z in logits
+        ]
+        predicted = tf.argmax(tf.add_n(logits), -1)
+        return tf.stack([*losses, tf.cast(predicted, losses[0].dtype)], -1)
