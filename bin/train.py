@@ -154,11 +154,16 @@ def make_method(build, budget):
 
 def of_class():
     """Returns the fields of `Experiment` that the method's class settles."""
-    cls, fields = registry.resolve(entry_of(FLAGS.method).target), {}
+    entry, fields = entry_of(FLAGS.method), {}
+    cls = registry.resolve(entry.target)
     if cls.epoch_passes and FLAGS.num_epochs:
-        passes = cls.epoch_passes * math.ceil(FLAGS.num_epochs)
         fields["most_steps"] = lambda num_examples, batch_size: (
-            passes * -(-num_examples // batch_size)
+            cls.steps_of_run(
+                math.ceil(FLAGS.num_epochs),
+                num_examples,
+                batch_size,
+                method_flags.values(entry),
+            )
         )
     return fields
 

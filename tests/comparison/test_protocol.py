@@ -95,6 +95,15 @@ def test_sops_rates_hang_on_the_number_of_classes():
         ("ido", "digits", 1, "--stage1_epochs=1"),
         ("elr_plus", "digits", 90, "--lr_drops=0.75 --ema_step=615"),
         ("elr_plus", "cifar10", 200, "--lr_drops=0.75"),
+        (
+            *("promix", "digits", 90),
+            "--pretrain_ep=8 --warmup_ep=7 --start_expand=37",
+        ),
+        (
+            *("promix", "cifar100", 600),
+            "--pretrain_ep=30 --warmup_ep=50 --start_expand=250 --tau=0.95",
+        ),
+        ("promix", "cifar10", 600, "--rho_start=0.5 --rho_end=0.5"),
     ],
 )
 def test_lengths_that_are_shares_of_the_training(

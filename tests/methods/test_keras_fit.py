@@ -56,7 +56,18 @@ def test_a_loss_that_would_be_ignored_is_refused():
 
 
 @pytest.mark.parametrize(
-    "name", ["tgce", "elr_plus", "ido", "l2r", "ieg", "fsr", "dividemix", "bkd"]
+    "name",
+    [
+        "tgce",
+        "elr_plus",
+        "ido",
+        "promix",
+        "l2r",
+        "ieg",
+        "fsr",
+        "dividemix",
+        "bkd",
+    ],
 )
 @pytest.mark.parametrize("weights", ["sample_weight", "class_weight"])
 def test_weights_without_a_place_are_refused(name, weights):

@@ -20,6 +20,7 @@ from tfnoisy.methods.dividemix import dividemix
 from tfnoisy.methods.elr_plus import elr_plus
 from tfnoisy.methods.ido import beta_mixture, ido
 from tfnoisy.methods.look_ahead import fsr, ieg, l2r
+from tfnoisy.methods.promix import promix
 from tfnoisy.nets import layers, pair, registry
 from tfnoisy.training import optimizer
 
@@ -104,6 +105,17 @@ def ido_in_stage_2():
     return method
 
 
+def promix_that_expands():
+    method = promix.ProMix(
+        pair.Pair(network(1), network(5)), num_ids=NUM_IDS, tau=0.3
+    )
+    method.epoch.assign(20)
+    method.expands.assign(True)
+    chosen = [True, False, True, False, False, True]
+    method.selected.assign([chosen * 2, chosen[::-1] * 2])
+    return method
+
+
 WITH_MENTOR = {"num_steps": 20, "example_dropout_rates": "0.25, 100"}
 METHODS = {
     "baseline": lambda: baseline.Baseline(network(), mixup_alpha=1.0),
@@ -133,6 +145,7 @@ METHODS = {
     "dividemix": dividemix_after_ramp_up,
     "bkd": bkd_in_both_phases,
     "ido": ido_in_stage_2,
+    "promix": promix_that_expands,
     "elr_plus": lambda: elr_plus.ELRPlus(
         pair.Pair(network(1), network(5)), num_ids=NUM_IDS, ema_step=4
     ),
@@ -152,6 +165,8 @@ def trained(name, strategy):
         step = functools.partial(method.train_iteration, 0)
     if name == "ido":
         step = method.stage2_step
+    if name == "promix":
+        step = method.selected_step
     compiled = tf.function(lambda values: strategy.run(step, (values,)))
     for number in range(STEPS):
         batches = [batch(number, r) for r in (0, 1)]
@@ -171,8 +186,10 @@ def value(variable):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_two_replicas_are_one_device(name, two_replicas, monkeypatch):
-    def of_first_replica(self, stream):
-        return randomness.stream_seed(self.seed, stream, self.step, 0)
+    def of_first_replica(self, stream, *counters):
+        return randomness.stream_seed(
+            self.seed, stream, self.step, 0, *counters
+        )
 
     monkeypatch.setattr(base.Method, "draw_seed", of_first_replica)
     alone = trained(name, tf.distribute.OneDeviceStrategy("/cpu:0"))

@@ -64,6 +64,18 @@ class Fitting:
     own_batch_size = None
     probe = None
 
+    @classmethod
+    def steps_of_run(cls, num_epochs, num_examples, batch_size, arguments):
+        """Returns the steps of a run of a method with `epoch_passes`.
+
+        Args:
+            num_epochs: an int.
+            num_examples: N.
+            batch_size: examples of a step, of all replicas.
+            arguments: {name: value} of the method's own.
+        """
+        return num_epochs * cls.epoch_passes * -(-num_examples // batch_size)
+
     def compile(
         self,
         optimizer="rmsprop",

@@ -46,6 +46,11 @@ def cosine_rate(learning_rate, epoch, num_epochs):
     return last + (learning_rate - last) * wave / 2.0
 
 
+def _steps_of_epochs(num_examples, batch_size):
+    """Returns an epoch's batches with the short one, and the full ones."""
+    return -(-num_examples // batch_size), max(num_examples // batch_size, 1)
+
+
 class SelectingMethod(base.Method):
     """A pair of networks that are trained together, each on its own choice.
 
@@ -140,6 +145,20 @@ class SelectingMethod(base.Method):
         if num_ids is not None:
             self.keep_ids(num_ids)
 
+    @classmethod
+    def steps_of_run(cls, num_epochs, num_examples, batch_size, arguments):
+        """Returns the steps of so many epochs, of which the first are longer.
+
+        Args:
+            num_epochs: an int.
+            num_examples: N.
+            batch_size: examples of a step, of all replicas.
+            arguments: {pretrain_ep: how many of them are plain training}.
+        """
+        warm_up = min(arguments["pretrain_ep"], num_epochs)
+        whole, full = _steps_of_epochs(num_examples, batch_size)
+        return warm_up * whole + (num_epochs - warm_up) * full
+
     @property
     def num_ids(self):
         """The largest id that is remembered plus one, None while none is."""
@@ -205,11 +224,12 @@ class SelectingMethod(base.Method):
             data: a `pipeline.TrainingData`.
         """
         num_replicas = self.distribute_strategy.num_replicas_in_sync
-        whole = data.steps_of_pass(num_replicas)
-        full = len(data.dataset) // (data.batch_size * num_replicas)
+        whole, full = _steps_of_epochs(
+            len(data.dataset), data.batch_size * num_replicas
+        )
         begin, steps, epochs = 0, whole, 0
         if step >= self.pretrain_ep * whole:
-            epochs, steps = self.pretrain_ep, max(full, 1)
+            epochs, steps = self.pretrain_ep, full
             begin = epochs * whole
         more = (step - begin) // steps
         begin += more * steps
