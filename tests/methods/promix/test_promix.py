@@ -235,12 +235,9 @@ def test_a_step_is_the_sheets_written_out(epoch, expands):
         method, batch, draws, masks, DefaultOrders(), gamma, beta, expands
     )
     orders = {
-        at: [
-            promix.randomness.permutation(
-                method.draw_seed("partner", *at, n), int(sets[at[0]][1].sum())
-            ).numpy()
-            for n in (0, 1)
-        ]
+        at: np.argsort(
+            method.draw_orders(*at, sets[at[0]][1]).numpy()[:, sets[at[0]][1]]
+        )
         for at in places
     }
     expected, sets, p = written_out(

@@ -83,7 +83,6 @@ class SelectingMethod(base.Method):
         start_expand=250,
         num_epochs=601,
         lr: float | None = None,
-        num_ids=None,
         weight_decay=5e-4,
         **kwargs,
     ):
@@ -105,8 +104,6 @@ class SelectingMethod(base.Method):
             lr: the learning rate of the first epoch, which falls after each
                 epoch along half a cosine to a thousandth; the optimiser's own
                 if it is not given.
-            num_ids: the largest example id plus one; None for the examples
-                that `fit` sees.
             weight_decay: the factor of sum(w^2) / 2 over all trainable
                 variables.
             **kwargs: as for `base.Method`.
@@ -142,8 +139,6 @@ class SelectingMethod(base.Method):
         self._judge = replicas.Pass(
             self.distribute_strategy, self._judgement, "losses"
         )
-        if num_ids is not None:
-            self.keep_ids(num_ids)
 
     @classmethod
     def steps_of_run(cls, num_epochs, num_examples, batch_size, arguments):

@@ -104,6 +104,7 @@ class ProMix(epochs.SelectingMethod):
         bias_m=0.9999,
         T=0.5,
         confidence_penalty=False,
+        num_ids=None,
         strong="randaugment:3:5",
         flip=True,
         value_range=None,
@@ -124,6 +125,8 @@ class ProMix(epochs.SelectingMethod):
             T: the sharpening temperature.
             confidence_penalty: whether the warm-up has the penalty: for
                 asymmetric noise.
+            num_ids: the largest example id plus one; None for the examples
+                that `fit` sees.
             strong: the strong view, see `fitting.views.strong_view`.
             flip: whether a flipped image keeps its class, for `fit`.
             value_range: (low, high) of the images' values, which the strong
@@ -157,6 +160,8 @@ class ProMix(epochs.SelectingMethod):
         self.priors = self.add_state(
             "priors", 1 / size, (2, 2, size), "float32", aggregation="mean"
         )
+        if num_ids is not None:
+            self.keep_ids(num_ids)
 
     @property
     def trained_variables(self):
@@ -310,11 +315,9 @@ class ProMix(epochs.SelectingMethod):
         some = tf.reduce_any(used)
         rows = tf.where(used | ~some)[:, 0]
         x, y = tf.gather(images, rows), tf.gather(targets, rows)
-        first, second = (
-            randomness.permutation(
-                self.draw_seed("partner", k, head, n), tf.shape(rows)[0]
-            )
-            for n in (0, 1)
+        # Draws of the whole batch: XLA makes none of a size it does not know.
+        first, second = tf.unstack(
+            tf.argsort(tf.gather(self.draw_orders(k, head, used), rows, axis=1))
         )
         mixed, mixed_targets = mixup.mixmatch(x, y, first, draws[k, head])
         ones, share = fmix.draw(
@@ -360,6 +363,18 @@ class ProMix(epochs.SelectingMethod):
     def epoch_now(self):
         """Returns e, a float32 scalar."""
         return tf.cast(self.epoch.value, tf.float32)
+
+    def draw_orders(self, k, head, used):
+        """Returns what puts the partners of two mixed views in order, [2, B].
+
+        Args:
+            k: which network, 0 or 1.
+            head: as for `reliable_loss`.
+            used: [B].
+        """
+        return randomness.uniform(
+            self.draw_seed("partner", k, head), [2, tf.size(used)]
+        )
 
     def draw_beta(self, batch):
         """Returns l ~ Beta(4, 4) of each network and head, [2, 2]."""
