@@ -399,3 +399,20 @@ def test_a_step_of_no_epoch_is_refused():
     method, batch = tiny()
     with pytest.raises(errors.UserError, match="epoch by epoch"):
         method.train_step(batch)
+
+
+def test_xla_makes_the_same_step_of_a_part_of_the_batch():
+    found = []
+    for jit_compile in (False, True):
+        method, batch = tiny(tiny_methods.conv(), selected=range(1, 12, 2))
+        for number, v in enumerate(method.trained_variables):
+            wave = np.sin(np.arange(np.prod(v.shape)) + number)
+            v.assign(wave.reshape(v.shape))
+        step = tf.function(
+            method.selected_step, jit_compile=jit_compile, autograph=False
+        )
+        logs = step(method.prepare(batch))
+        assert 0 < logs["used"] < 1
+        found.append([logs["loss"], *method.get_weights()])
+    for plain, by_xla in zip(*found):
+        np.testing.assert_allclose(by_xla, plain, rtol=1e-4, atol=1e-5)
