@@ -71,6 +71,13 @@ def test_bkd_updates_two_networks(counted):
     assert seen_by(run, rows, batch) == {"training": 2 * B}
 
 
+def test_promix_passes_two_views_and_four_mixed_ones(counted):
+    setting, rows = counted
+    run, batch = step_passes.step_of("promix").compiled(setting)
+    # Nothing is chosen: then the mixed images are of all.
+    assert seen_by(run, rows, batch) == {"training": 2 * 6 * B}
+
+
 def test_mixed_pieces_are_of_as_many_images_as_are_mixed():
     mixed = {
         name: step.mixed
@@ -81,7 +88,7 @@ def test_mixed_pieces_are_of_as_many_images_as_are_mixed():
     assert mixed == {"dividemix": 4, "ieg": 3, "sop_plus": 2}
 
 
-@pytest.mark.parametrize("method", ["dividemix", "bkd"])
+@pytest.mark.parametrize("method", ["dividemix", "bkd", "promix"])
 def test_a_step_of_an_epoch_takes_short_batches(method):
     step = step_passes.step_of(method)
     run, batch = step.compiled(step_passes.Setting("small_cnn", B, (8, 8, 1)))

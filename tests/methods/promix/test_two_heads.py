@@ -55,6 +55,14 @@ def test_a_network_in_half_precision_gives_float32():
     assert heads.pseudo.kernel.dtype == "float32"
 
 
+def test_the_second_head_of_a_frozen_network_is_trained():
+    network = tiny_methods.conv()
+    network.trainable = False
+    heads = two_heads.TwoHeads(students.checked(network), 1)
+    assert not network.trainable_variables
+    assert len(heads.trainable_variables) == 2
+
+
 def test_a_network_without_a_dense_end_is_refused():
     inputs = keras.Input((8, 8, 1))
     x = keras.layers.Conv2D(10, 3)(inputs)

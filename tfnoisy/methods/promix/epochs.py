@@ -90,10 +90,12 @@ class SelectingMethod(base.Method):
 
         Args:
             student: a `nets.pair.Pair`, or what `pairs.of` makes one from.
-            rho_start: rho of the first epoch, in [0, 1].
+            rho_start: rho of the first epoch, the share of N / C labels that
+                are chosen of each class, in [0, 1].
             rho_end: rho from the epoch `warmup_ep` on; between them it moves
                 in a line.
-            pretrain_ep: epochs of plain training, counted in the others.
+            pretrain_ep: how many of the first epochs are plain training; 30
+                for CIFAR-100.
             warmup_ep: in how many epochs rho and the factor of strong and
                 mixed views come to their ends; twice as many for that of
                 unreliable examples.

@@ -64,6 +64,8 @@ class TwoHeads(keras.layers.Layer):
         super().__init__(name=f"two_heads_{number}", dtype=primary.dtype_policy)
         self._shared = configuration.Hidden((body, primary))
         self.pseudo = students.reinitialised(primary, number + 1)
+        # Also where the network is frozen.
+        self.pseudo.trainable = True
         self.pseudo.name = f"pseudo_head_{number}"
         if not self.pseudo.built:
             self.pseudo.build(body.output_shape)
