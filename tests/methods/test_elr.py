@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import golden
 import tiny_methods
 from tfnoisy import errors
 from tfnoisy.methods import elr
@@ -134,3 +135,20 @@ def test_examples_that_cannot_be_told_apart_are_refused():
 def test_values_out_of_range_are_refused(wrong):
     with pytest.raises(errors.UserError, match="--"):
         three_classes(**wrong)
+
+
+@pytest.mark.parametrize("name", ["beta 0.7, lambda 3", "beta 0.9, lambda 7"])
+def test_nine_steps_are_the_originals(name):
+    numbers = golden.read("elr_steps")
+    expected = numbers[name]
+    method = golden.compiled(
+        elr.ELR(
+            golden.network(),
+            beta=expected["beta"],
+            lamb=expected["lamb"],
+            num_ids=10,
+            weight_decay=0.02,
+        )
+    )
+    golden.assert_steps(method, map(golden.batch, numbers["rows"]), expected)
+    golden.assert_near(method.targets, expected["targets"], name="targets")

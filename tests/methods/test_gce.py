@@ -1,7 +1,10 @@
+import itertools
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
+import golden
 import tiny_methods
 from tfnoisy import errors
 from tfnoisy.methods import gce
@@ -69,3 +72,25 @@ def test_a_small_q_is_cross_entropy_in_training():
 def test_q_out_of_range_is_refused(q):
     with pytest.raises(errors.UserError, match="--q="):
         gce.GCE(tiny_methods.dense(), q=q)
+
+
+def test_loss_and_gradient_are_those_of_the_authors_of_sce():
+    logits, labels = golden.logits()
+    expected = golden.read("sce_steps")["of_logits"]["gce"]
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        loss = tf.reduce_mean(
+            gce.generalised_cross_entropy(labels, logits, 0.7)
+        )
+    golden.assert_near(loss, expected["loss"])
+    golden.assert_near(tape.gradient(loss, logits), expected["gradient"])
+
+
+@pytest.mark.parametrize("q", [0.7, 0.3])
+def test_nine_steps_are_the_originals(q):
+    numbers = golden.read("gce_steps")
+    method = golden.compiled(
+        gce.GCE(golden.network(), q=q, num_ids=10, weight_decay=0.02)
+    )
+    rows = itertools.chain(*numbers["rows"][:3])
+    golden.assert_steps(method, map(golden.batch, rows), numbers["gce"][str(q)])

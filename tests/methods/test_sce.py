@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import golden
 import tiny_methods
 from tfnoisy import errors
 from tfnoisy.methods import sce
+from tfnoisy.nets import weight_decay
 
 # The sheet's.
 LOGITS = tf.constant([[2.0, 0, -1], [0, 1, 0], [0, 0, 0]], tf.float64)
@@ -55,3 +57,34 @@ def test_without_the_reverse_loss_it_is_cross_entropy():
 def test_factors_out_of_range_are_refused(factors):
     with pytest.raises(errors.UserError, match="--alpha="):
         sce.SCE(tiny_methods.dense(), alpha=factors[0], beta=factors[1])
+
+
+@pytest.mark.parametrize("preset", [0, 1, 2])
+def test_loss_and_gradient_are_the_authors(preset):
+    logits, labels = golden.logits()
+    expected = golden.read("sce_steps")["of_logits"]["sce"][preset]
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        loss = tf.reduce_mean(
+            sce.symmetric_cross_entropy(
+                labels, logits, expected["alpha"], expected["beta"]
+            )
+        )
+    golden.assert_near(loss, expected["loss"])
+    golden.assert_near(tape.gradient(loss, logits), expected["gradient"])
+
+
+@pytest.mark.parametrize("name", ["alpha 0.1, beta 1", "alpha 6, beta 0.1"])
+def test_nine_steps_are_those_of_the_port(name):
+    numbers = golden.read("sce_steps")
+    expected = numbers[name]
+    method = golden.compiled(
+        sce.SCE(
+            golden.network(),
+            alpha=expected["alpha"],
+            beta=expected["beta"],
+            decayed=weight_decay.all_trainable,
+            weight_decay=0.02,
+        )
+    )
+    golden.assert_steps(method, map(golden.batch, numbers["rows"]), expected)

@@ -1,18 +1,14 @@
-import json
-import pathlib
-
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+import golden
 import tiny_methods
 from tfnoisy import errors
 from tfnoisy.methods import base, losses, sop
-from tfnoisy.nets import layers, precision, registry
+from tfnoisy.nets import precision, registry
 from tfnoisy.training import optimizer
-
-GOLDEN = pathlib.Path(__file__).parents[1] / "goldens" / "sop_step.json"
 
 # The sheet's numbers, of the authors' function: ids 0 and 2 of three.
 U = [0.3, 0.1, 0.5]
@@ -310,32 +306,6 @@ def test_values_out_of_range_are_refused(wrong):
         sop.SOP(tiny_methods.dense(), **wrong)
 
 
-def wave(shape, phase, scale=1.0):
-    values = scale * np.sin(1.3 * np.arange(np.prod(shape)) + phase)
-    return values.reshape(shape).astype(np.float32)
-
-
-def golden_network():
-    inputs = keras.Input([3, 3, 1])
-    x = keras.layers.Conv2D(5, 2, use_bias=False)(inputs)
-    x = keras.layers.ReLU()(layers.BatchNorm()(x))
-    x = keras.layers.GlobalAveragePooling2D()(x)
-    network = keras.Model(inputs, keras.layers.Dense(4)(x))
-    for v, value in zip(
-        network.trainable_variables,
-        [
-            wave((2, 2, 1, 5), 0.5),
-            1 + wave((5,), 3.0, 0.3),
-            wave((5,), 4.0, 0.3),
-            wave((5, 4), 2.0, 2.0),
-            wave((4,), 5.0, 0.3),
-        ],
-        strict=True,
-    ):
-        v.assign(value)
-    return network
-
-
 @pytest.mark.parametrize(
     ("name", "ratios"),
     [
@@ -343,42 +313,23 @@ def golden_network():
         ("sop_plus", {"ratio_consistency": 0.9, "ratio_balance": 0.1}),
     ],
 )
-def test_three_steps_are_the_originals(name, ratios):
-    golden = json.loads(GOLDEN.read_text())
-    method = sop.SOP(
-        golden_network(),
-        num_ids=10,
-        lr_u=0.3,
-        lr_v=0.5,
-        weight_decay=0.02,
-        **ratios,
-    )
-    method.compile(optimizer.TF1Momentum(0.1, 0.9))
-    method.u.rows.assign(wave((10, 1), 0.4, 0.8))
-    method.v.rows.assign(wave((10, 4), 1.1, 0.8))
-    step = tf.function(method.train_step)
-    images = wave((10, 3, 3, 1), 0.1, 1.5)
-    strong = wave((10, 3, 3, 1), 0.7, 1.2)
-    labels = np.array([0, 1, 2, 3, 1, 0, 3, 2, 1, 1])
-    expected = golden[name]
-    for ids, loss in zip(golden["rows"], expected["losses"], strict=True):
-        decayed = float(method.decay_loss())
-        batch = {
-            "images": images[ids],
-            "images_strong": strong[ids],
-            "labels": labels[ids],
-            "ids": np.array(ids),
-        }
-        logs = step({k: tf.constant(value) for k, value in batch.items()})
-        assert float(logs["loss"]) - decayed == pytest.approx(loss, abs=5e-6)
-    variables = [
-        *method.student.trainable_variables,
-        *method.student.non_trainable_variables,
-        method.u.rows,
-        method.v.rows,
-    ]
-    values = [*expected["weights"], expected["u"], expected["v"]]
-    for v, value in zip(variables, values, strict=True):
-        np.testing.assert_allclose(
-            np.ravel(v), value, atol=1e-6, err_msg=v.path
+def test_nine_steps_are_the_originals(name, ratios):
+    numbers = golden.read("sop_steps")
+    method = golden.compiled(
+        sop.SOP(
+            golden.network(),
+            num_ids=10,
+            lr_u=0.3,
+            lr_v=0.5,
+            weight_decay=0.02,
+            **ratios,
         )
+    )
+    # Above 1, where U and V are held.
+    method.u.rows.assign(golden.wave((10, 1), 0.4, 1.2))
+    method.v.rows.assign(golden.wave((10, 4), 1.1, 1.2))
+    strong = golden.images(phase=0.7, scale=1.2)
+    batches = [golden.batch(r, images_strong=strong) for r in numbers["rows"]]
+    golden.assert_steps(method, batches, numbers[name])
+    golden.assert_near(method.u.rows, numbers[name]["u"], name="u")
+    golden.assert_near(method.v.rows, numbers[name]["v"], name="v")

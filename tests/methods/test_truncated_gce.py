@@ -1,7 +1,10 @@
+import types
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
+import golden
 import tiny_methods
 import tiny_runs
 from tfnoisy import errors
@@ -152,3 +155,46 @@ def test_its_constant_is_gces_at_k():
     assert float(found[0]) == pytest.approx(
         truncated_gce.largest_loss(0.7, 0.5), abs=1e-6
     )
+
+
+class Ten:
+    """What pruning asks a data set of ten examples."""
+
+    ids = np.arange(10)
+
+    def __len__(self):
+        return 10
+
+
+def test_five_epochs_are_the_originals():
+    numbers = golden.read("gce_steps")
+    method = golden.compiled(
+        truncated_gce.TruncatedGCE(
+            golden.network(),
+            k=0.15,
+            start_prune=3,
+            num_ids=10,
+            weight_decay=0.02,
+        )
+    )
+    examples = golden.batch(np.arange(10))
+    data = types.SimpleNamespace(
+        batch_size=5,
+        batches=None,
+        dataset=Ten(),
+        steps_of_pass=lambda num_replicas: 3,
+        evaluation_batches=lambda size, context: (
+            tf.data.Dataset.from_tensor_slices(examples).batch(size)
+        ),
+    )
+    expected = numbers["truncated"]
+    step, losses = tf.function(method.train_step), []
+    for index, epoch in enumerate(numbers["epochs"]):
+        method.stage(3 * epoch, data, 1000)
+        kept = base.value_of(method.kept)
+        np.testing.assert_array_equal(kept, expected["kept"][index])
+        for ids in numbers["rows"][index]:
+            decayed = float(method.decay_loss())
+            losses.append(float(step(golden.batch(ids))["loss"]) - decayed)
+    golden.assert_near(losses, expected["losses"], name="losses")
+    golden.assert_weights(method.student, expected["weights"])

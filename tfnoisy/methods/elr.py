@@ -18,6 +18,7 @@ What that code does that the paper does not say:
 - t starts at zero and is not corrected for that: the first epochs are
   regularised weakly.
 - The loss becomes negative, down to CE + lambda ln(2e-4) or so.
+- Weight decay is of all trainable variables, biases and normalisation too.
 
 lambda 3 and beta 0.7 are its values for CIFAR-10; 1 and 0.9 for asymmetric
 noise there, 7 and 0.9 for CIFAR-100.
@@ -30,6 +31,7 @@ import tensorflow as tf
 from tfnoisy import errors
 from tfnoisy.methods import base, batches, given_labels, loss_method
 from tfnoisy.methods import losses as losses_lib
+from tfnoisy.nets import weight_decay as decay
 
 _SMALLEST = 1e-4
 
@@ -111,7 +113,8 @@ class ELR(loss_method.LossMethod):
             lamb: lambda, the factor of the regulariser, 0 or more.
             num_ids: the largest example id plus one; None for those of the
                 examples that `fit` sees.
-            **kwargs: as for `base.Method`.
+            **kwargs: as for `base.Method`; all trainable variables decay unless
+                `decayed` says which.
 
         Raises:
             UserError: for values that are out of range.
@@ -120,7 +123,7 @@ class ELR(loss_method.LossMethod):
             raise errors.UserError(f"--beta={beta}: it is from 0 to 1")
         if not 0 <= lamb < np.inf:
             raise errors.UserError(f"--lamb={lamb}: it is 0 or more")
-        super().__init__(student, **kwargs)
+        super().__init__(student, **{"decayed": decay.all_trainable, **kwargs})
         self.beta = beta
         self.lamb = lamb
         self.targets = None

@@ -16,14 +16,17 @@ An example that was pruned may return when it is pruned next.  The loss differs
 from L_trunc by the constant L_q(k): it is negative after the first pruning.
 
 The authors' code was not found.  When pruning happens follows a reading of
-the widely used AlanChou/Truncated-Loss, whose author takes the settings for the
-paper's: before each epoch e, counted from 0, with e + 1 a multiple of 10 and
-at least 40 (80 for CIFAR-100), of 120 (150).
+the widely used AlanChou/Truncated-Loss at fef5908, whose author takes the
+settings for the paper's: before each epoch e, counted from 0, with e + 1 a
+multiple of 10 and at least 40 (80 for CIFAR-100), of 120 (150).
 
 Deviations from that code: it prunes by the network that was best on the test
 set, here it is the one of the moment, with its averaged weights if there are
 any; it looks at training views then, here it is the images as they are
-evaluated.  If no example would be left, all are kept, with a warning.
+evaluated.  After pruning it goes on with a network that it loads from a file
+and that its optimiser does not know: such an epoch trains nothing; here it
+trains as all do.
+If no example would be left, all are kept, with a warning.
 """
 
 import functools

@@ -1,5 +1,3 @@
-import json
-import pathlib
 import warnings
 
 import keras
@@ -7,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import golden
 from tfnoisy import errors, metrics
 from tfnoisy.augment import standard
 from tfnoisy.datasets import dataset, pipeline
@@ -16,8 +15,6 @@ from tfnoisy.methods.bkd import bkd, trust
 from tfnoisy.nets import layers, pair
 from tfnoisy.runs import folder as run_folder
 from tfnoisy.training import evaluation, loop, optimizer
-
-GOLDEN = pathlib.Path(__file__).parents[2] / "goldens" / "bkd_step.json"
 
 # The equations.  The numbers were worked out from lines 57 to 95 of
 # blind_knowledge_dist_training.py.
@@ -229,51 +226,19 @@ def test_who_learns_from_whom(phase, detached):
     np.testing.assert_allclose(student, blind, atol=2e-6)
 
 
-def wave(shape, phase, scale=1.0):
-    values = scale * np.sin(1.3 * np.arange(np.prod(shape)) + phase)
-    return values.reshape(shape).astype(np.float32)
-
-
-def golden_network(k):
-    inputs = keras.Input([3, 3, 1])
-    x = keras.layers.Conv2D(5, 2, use_bias=False)(inputs)
-    x = keras.layers.ReLU()(layers.BatchNorm()(x))
-    x = keras.layers.GlobalAveragePooling2D()(x)
-    network = keras.Model(inputs, keras.layers.Dense(4)(x))
-    for v, value in zip(
-        network.trainable_variables,
-        [
-            wave((2, 2, 1, 5), 0.5 + k),
-            1 + wave((5,), 3.0 + k, 0.3),
-            wave((5,), 4.0 + k, 0.3),
-            wave((5, 4), 2.0 + k, 2.0),
-            wave((4,), 5.0 + k, 0.3),
-        ],
-    ):
-        v.assign(value)
-    return network
-
-
 def test_a_step_of_each_phase_is_the_originals():
-    golden = json.loads(GOLDEN.read_text())
-    method = bkd.BKD(
-        pair.Pair(golden_network(0), golden_network(1)),
-        num_ids=10,
-        weight_decay=0.02,
+    numbers = golden.read("bkd_step")
+    method = golden.compiled(
+        bkd.BKD(
+            pair.Pair(golden.network(0), golden.network(1)),
+            num_ids=10,
+            weight_decay=0.02,
+        )
     )
-    method.compile(optimizer.TF1Momentum(0.1, 0.9))
     step = tf.function(method.train_step)
-    images = wave((10, 3, 3, 1), 0.1, 1.5)
-    labels = np.array([0, 1, 2, 3, 1, 0, 3, 2, 1, 1])
 
     def step_on(rows, expected):
-        logs = step(
-            {
-                "images": tf.constant(images[rows]),
-                "labels": tf.constant(labels[rows]),
-                "ids": tf.constant(rows, tf.int64),
-            }
-        )
+        logs = step(golden.batch(rows))
         naive, complementary = logs["naive_loss"], logs["complementary_loss"]
         np.testing.assert_allclose(
             [naive + complementary, naive, complementary],
@@ -283,30 +248,24 @@ def test_a_step_of_each_phase_is_the_originals():
         for name, network in zip(
             ("teacher", "student"), method.student.networks
         ):
-            variables = [
-                *network.trainable_variables,
-                *network.non_trainable_variables,
-            ]
-            assert len(variables) == len(expected[name])
-            for v, values in zip(variables, expected[name]):
-                np.testing.assert_allclose(np.ravel(v), values, atol=3e-6)
+            variables = golden.weights(network)
+            for v, value in zip(variables, expected[name], strict=True):
+                np.testing.assert_allclose(np.ravel(v), value, atol=3e-6)
 
-    step_on(np.arange(6), golden["phase1"])
+    step_on(np.arange(6), numbers["phase1"])
     recorded = base.value_of(method.tipping_point.recorded)
     np.testing.assert_allclose(
-        recorded[:6, 0], golden["phase1"]["agreement"], atol=1e-6
+        recorded[:6, 0], numbers["phase1"]["agreement"], atol=1e-6
     )
     assert float(method.tipping_point.confidence) / 6 == pytest.approx(
-        golden["phase1"]["confidence"], abs=1e-6
+        numbers["phase1"]["confidence"], abs=1e-6
     )
     groups = [0] * 6 + [1, 2, 3, 4]
     method.tipping_point.groups.assign(groups)
-    step_on(np.arange(6, 10), golden["phase2"])
+    step_on(np.arange(6, 10), numbers["phase2"])
     np.testing.assert_allclose(
-        method._judged_agreements(
-            {"images": tf.constant(images), "labels": tf.constant(labels)}
-        ),
-        golden["judged"],
+        method._judged_agreements(golden.batch(np.arange(10))),
+        numbers["judged"],
         atol=2e-6,
     )
 

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import golden
 import tiny_methods
-from tfnoisy import errors
+from tfnoisy import errors, randomness
 from tfnoisy.methods import mixup
 from tfnoisy.methods.elr_plus import averaged_pair, elr_plus
+from tfnoisy.nets import pair
 
 # The sheet's, of the authors' functions.
 LOGITS = [[2.0, 0.0, -1.0], [0.0, 1.0, 0.0]]
@@ -214,3 +216,54 @@ def test_a_step_of_no_network_is_refused():
 def test_values_out_of_range_are_refused(wrong):
     with pytest.raises(errors.UserError, match=f"--{next(iter(wrong))}="):
         tiny(**wrong)
+
+
+class Mixes(elr_plus.ELRPlus):
+    """Mixes by the draws that it is given."""
+
+    def draw_beta(self, batch):
+        return tf.constant(self.draws.pop(0)) if self.draws else None
+
+
+@pytest.mark.parametrize("name", ["cifar10", "ramped", "unmixed", "cifar100"])
+def test_two_epochs_are_the_originals(name, monkeypatch):
+    numbers = golden.read("elr_plus_steps")
+    expected = numbers[name]
+    classes, labels = 4, golden.LABELS
+    if name == "cifar100":
+        classes, labels = 100, 33 * labels
+    nets = [golden.network(k, classes) for k in range(4)]
+    method = golden.compiled(
+        Mixes(
+            pair.Pair(*nets[:2]),
+            num_ids=10,
+            weight_decay=0.02,
+            **expected["options"],
+        )
+    )
+    # The averages of the originals do not begin as the networks.
+    for moving, network in zip(method.moving, nets[2:]):
+        for v, value in zip(moving, network.trainable_variables, strict=True):
+            v.assign(value)
+    method.draws, partners = expected["draws"], iter(expected["partners"])
+    monkeypatch.setattr(
+        randomness, "permutation", lambda *_: tf.constant(next(partners))
+    )
+    losses = []
+    for index, rows in enumerate(numbers["rows"]):
+        epoch, k = divmod(index, 2)
+        method.steps_before.assign(3 * (epoch + k))
+        for ids in rows:
+            batch = golden.batch(ids, labels=labels)
+            decayed = float(method.decay_loss(nets[k].trainable_variables))
+            logs = method.train_iteration(k, batch)
+            losses.append(float(logs["loss"]) - decayed)
+    assert not method.draws and not list(partners)
+    golden.assert_near(losses, expected["losses"], name="losses")
+    for k in (0, 1):
+        golden.assert_weights(nets[k], expected["networks"][k])
+        averages = expected["averages"][k]
+        for v, value in zip(method.moving[k], averages, strict=True):
+            golden.assert_near(v, value, name=v.path)
+        targets = method.targets[k].numpy()[:, :: 1 if classes == 4 else 33]
+        golden.assert_near(targets, expected["targets"][k], name="targets")

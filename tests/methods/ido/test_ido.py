@@ -1,9 +1,13 @@
+import types
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
+import golden
 import tiny_methods
 from tfnoisy import errors
+from tfnoisy.methods import base
 from tfnoisy.methods.ido import beta_mixture, ido
 
 # The sheet's, of the authors' loss.
@@ -179,3 +183,54 @@ def test_a_step_that_belongs_to_no_stage_is_refused():
 def test_values_out_of_range_are_refused(wrong):
     with pytest.raises(errors.UserError, match=f"--{next(iter(wrong))}="):
         three_classes(**wrong)
+
+
+def golden_views():
+    """Returns weak and strong views of 40 images, of one pattern a class."""
+    patterns = 1.5 * golden.images(4, 0.4, 1.0)[np.arange(40) % 4]
+    weak = golden.images(40, 0.1, 1.0) + patterns
+    return weak, 0.7 * weak + golden.images(40, 0.9, 0.5)
+
+
+@pytest.mark.parametrize("mixture", ["class", "global"])
+def test_eight_epochs_are_the_originals(mixture):
+    numbers = golden.read("ido_steps")
+    expected = numbers[mixture]
+    given = np.array(numbers["labels"])
+    method = golden.compiled(
+        ido.IDO(
+            golden.network(),
+            mixture=mixture,
+            monotone=False,
+            num_ids=40,
+            weight_decay=0.02,
+        )
+    )
+    steps = [tf.function(method.stage1_step), tf.function(method.stage2_step)]
+    weak, strong = golden_views()
+    dataset = types.SimpleNamespace(ids=np.arange(40), given_labels=given)
+    losses, fits = [], iter(expected["mixtures"])
+    for epoch in range(8):
+        step = steps[epoch >= 5]
+        for ids in numbers["rows"][epoch]:
+            batch = golden.batch(
+                ids, images=weak, images_strong=strong, labels=given
+            )
+            decayed = float(method.decay_loss())
+            losses.append(float(step(batch)["loss"]) - decayed)
+        if epoch == 4:
+            golden.assert_weights(method.student, expected["after_stage1"])
+        method._end_epoch(epoch, dataset)
+        visits, right, _ = base.value_of(method.mean_weights.sums).T
+        np.testing.assert_array_equal(
+            visits - right, expected["wrong_events"][epoch]
+        )
+        if epoch == 4:
+            golden.assert_weights(method.student, expected["base_model"])
+        if epoch >= 4:
+            # Without the count that `monotone` needs.
+            mixtures = base.value_of(method.mixtures)[:, :8]
+            golden.assert_near(mixtures, next(fits), name="mixtures")
+    assert int(method.label_wave.epoch) == expected["kept_epoch"]
+    golden.assert_near(losses, expected["losses"], name="losses")
+    golden.assert_weights(method.student, expected["weights"])

@@ -25,6 +25,7 @@ What the code does that one would not expect:
 - Within an epoch W grows beyond the largest W of the fit; then P = 0 and F = 1,
   so that only the entropy is left of the loss.
 - p is held to [1e-4, 1 - 1e-4] in the entropy, and nothing pulls outside.
+- Weight decay is of all trainable variables.
 
 Released logs and results are those of a mixture for each given class,
 `mixture="class"`; the other is `global`.

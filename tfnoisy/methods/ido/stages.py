@@ -10,6 +10,7 @@ import tensorflow as tf
 from tfnoisy import errors, replicas
 from tfnoisy.methods import base, wrong_events
 from tfnoisy.methods.ido import beta_mixture, label_wave
+from tfnoisy.nets import weight_decay as decay
 
 # Iterations of EM before stage 2, and after each of its epochs.
 _FIRST_FIT = 20
@@ -53,7 +54,8 @@ class StagedMethod(base.Method):
                 wave chooses, `label_wave`, or those of stage 1's end, `last`.
             num_ids: the largest example id plus one; None for the examples
                 that `fit` sees.
-            **kwargs: as for `base.Method`.
+            **kwargs: as for `base.Method`; all trainable variables decay unless
+                `decayed` says which.
 
         Raises:
             UserError: for values that there are none of.
@@ -68,7 +70,7 @@ class StagedMethod(base.Method):
             raise errors.UserError(
                 f"--base_model={base_model}: label_wave or last"
             )
-        super().__init__(student, **kwargs)
+        super().__init__(student, **{"decayed": decay.all_trainable, **kwargs})
         self.stage1_epochs = stage1_epochs
         self.mixture = mixture
         self.base_model = base_model
