@@ -17,6 +17,9 @@ STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker")
 # `training.loop`.
 ON_NONFINITE = ("stop", "skip")
 
+# Whether the training images lie on the device, see `training.on_device`.
+DATA_ON_DEVICE = ("auto", "yes", "no")
+
 # Label scores of predicted probabilities, see `audit.scores`.
 LABEL_SCORES = (
     "self_confidence",

@@ -21,8 +21,13 @@ def test_every_way_has_a_line(method):
         )
     )
     ours = [line for line in lines if line["method"] == method]
+    inputs = ["host", "device"] if method == "baseline" else ["host"]
+    assert list(dict.fromkeys(line["input"] for line in ours)) == inputs
+    assert len(ours) == 4 * len(inputs)
+    from_host = [line for line in ours if line["input"] == "host"]
     ways = [
-        (line["mixed_precision"], line["steps_per_execution"]) for line in ours
+        (line["mixed_precision"], line["steps_per_execution"])
+        for line in from_host
     ]
     assert ways == [("none", 1), ("none", 3), ("bfloat16", 1), ("bfloat16", 3)]
     for line in ours:
@@ -48,9 +53,10 @@ def test_what_tensorflow_refuses_is_a_line():
         image_shape=(8, 8, 1),
     )
     refused = [line for line in lines if line["method"] == "baseline"]
-    assert len(refused) == 1
-    assert "step_ms" not in refused[0]
-    assert "MaxPool" in refused[0]["error"]
+    assert [line["input"] for line in refused] == ["host", "device"]
+    for line in refused:
+        assert "step_ms" not in line
+        assert "MaxPool" in line["error"]
 
 
 @pytest.mark.skipif(

@@ -97,6 +97,7 @@ NUMBERS = [
         ("--eval_batch_size=0", "eval_batch_size"),
         (f"--max_number_of_steps={_LARGE}", "max_number_of_steps"),
         ("--steps_per_execution=0", "steps_per_execution"),
+        ("--data_on_device=perhaps", "data_on_device"),
         ("--save_interval_secs=-1", "save_interval_secs"),
         ("--restore_step=-3", "restore_step"),
         ("--restore_step=7", "restore_step"),

@@ -263,7 +263,7 @@ def _in_unit_range(name, image_shape, num_draws, move, finish=None):
 
 def to_unit_range(images):
     """Maps uint8 0..255 to float32 -1..1, as (x - 127.5) / 127.5."""
-    return (tf.cast(images, tf.float32) - 127.5) / 127.5
+    return (tf.cast(images, tf.float32) - 127.5) / _divisor(127.5)
 
 
 @tf.function(jit_compile=True, autograph=False)
@@ -288,7 +288,18 @@ def normalise(images, mean, deviation):
     """
     if images.shape[-1] == 1:
         mean, deviation = (sum(values) / 3 for values in (mean, deviation))
-    return (tf.cast(images, tf.float32) / 255.0 - mean) / deviation
+    shares = tf.cast(images, tf.float32) / _divisor(255.0)
+    return (shares - mean) / _divisor(deviation)
+
+
+def _divisor(value):
+    """Returns a constant as a tensor to divide by, and to round alike.
+
+    Within a training step TensorFlow would multiply by the reciprocal of
+    what it knows for a constant, but not so in the input pipeline.
+    """
+    value = tf.constant(value, tf.float32)
+    return tf.raw_ops.PlaceholderWithDefault(input=value, shape=value.shape)
 
 
 def colour_jitter(images, draws):
@@ -311,7 +322,7 @@ def colour_jitter(images, draws):
     def column(index, low, high):
         return (low + (high - low) * draws[:, index])[:, None, None, None]
 
-    x = tf.cast(images, tf.float32) / 255.0
+    x = tf.cast(images, tf.float32) / _divisor(255.0)
     x += column(_BRIGHTNESS, -32.0 / 255.0, 32.0 / 255.0)
     contrast = column(_CONTRAST, 0.5, 1.5)
     contrast_last = draws[:, _ORDER, None, None, None] < 0.5

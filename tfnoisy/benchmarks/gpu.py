@@ -1,7 +1,9 @@
 """What a step costs on this machine's accelerator, in every way to run it.
 
 One command for the day a card is there; it runs on a CPU as well.  A step is
-the loop's own: the batch comes from the host, the logs go back.
+the loop's own: the batch comes from the host, the logs go back.  Methods that
+see one view of each image are timed once more with all of it made within the
+step, from pixels that lie on the device.
 """
 
 import concurrent.futures
@@ -13,10 +15,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from tfnoisy import errors, plugins, replicas
+from tfnoisy.augment import standard
 from tfnoisy.benchmarks import step_passes, torch_step
+from tfnoisy.datasets import dataset as dataset_lib
+from tfnoisy.datasets import pipeline, views
 from tfnoisy.methods import execution
 from tfnoisy.training import distribution
 
@@ -55,9 +61,11 @@ def gpu_suite(
 
     Yields:
         {device, method, studentnet, batch_size, mixed_precision, jit_compile,
-        steps_per_execution, deterministic, first_call_seconds (tracing and
-        compiling), step_ms, images_per_second}; where PyTorch is installed
-        also its plain step, as method `torch_baseline`.
+        input (`host`, a batch that is always the same, or `device`, the
+        standard view of shuffled images), steps_per_execution,
+        deterministic, first_call_seconds (tracing and compiling), step_ms,
+        images_per_second}; where PyTorch is installed also its plain step,
+        as method `torch_baseline`.
     """
     setting = {
         "studentnet": studentnet or "preact_resnet18",
@@ -128,14 +136,25 @@ def prepared(setting, method, precision, jit, deterministic):
     with tf.device("CPU:0"):
         batch = step.batch(made_for)
         batches = tf.data.Dataset.from_tensors(batch).repeat().prefetch(2)
+    inputs = {"host": (batches, None)}
+    one_view = trained.sees_one_view and not trained.uses_strong_view
+    if one_view and not trained.needs_probe:
+        inputs["device"] = _within_the_step(batch, strategy)
     found = []
-    for number in setting["steps"]:
-        line = {**facts, "steps_per_execution": number}
+    for (name, (stream, see)), number in itertools.product(
+        inputs.items(), setting["steps"]
+    ):
+        line = {**facts, "input": name, "steps_per_execution": number}
         run = _Run(
             execution.compiled(
-                strategy, step.step(trained), trained.prepare, number, jit
+                strategy,
+                step.step(trained),
+                trained.prepare,
+                number,
+                jit,
+                see=see,
             ),
-            replicas.iterate(strategy, lambda context: batches),
+            replicas.iterate(strategy, lambda context, own=stream: own),
             number,
             setting["repeats"],
             batch_size,
@@ -146,6 +165,31 @@ def prepared(setting, method, precision, jit, deterministic):
             run, line["error"] = None, str(e).splitlines()[0][:200]
         found.append((line, run))
     return found
+
+
+def _within_the_step(batch, strategy):
+    """Returns the batches of `--data_on_device=yes`, and what completes them.
+
+    They come from as many images as a batch has, since the method knows no
+    more ids.
+    """
+    count, *shape = batch["images"].shape
+    pixels = np.random.default_rng(0).integers(0, 256, [count, *shape], "u1")
+    labels = batch["labels"].numpy()
+    dataset = dataset_lib.ImageDataset(
+        name="random",
+        images=pixels,
+        given_labels=labels.astype(np.int64),
+        clean_labels=None,
+        ids=batch["ids"].numpy(),
+        class_names=tuple(map(str, range(labels.max() + 1))),
+    )
+    data = pipeline.TrainingData(
+        dataset, standard.get("standard", tuple(shape)), count, seed=0
+    )
+    (device,) = strategy.extended.worker_devices
+    in_step = views.InStep(dataset, data.augmentation, device)
+    return data.batches.unseen(in_step)(), in_step
 
 
 @dataclasses.dataclass(frozen=True)

@@ -37,6 +37,7 @@ _HIDDEN = (
 # They say where and how, not what.
 _OPERATIONAL = (
     "cache_mib",
+    "data_on_device",
     "data_dir",
     "eval_batch_size",
     "eval_every",

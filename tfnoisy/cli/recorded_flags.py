@@ -26,6 +26,7 @@ _PATHS = (
 _SINCE = (
     "auto_choice",
     "corrections",
+    "data_on_device",
     "jit_compile",
     "label_smoothing",
     "min_class_images",

@@ -231,6 +231,15 @@ def _define_devices():
         "Training steps in one call of TensorFlow. The results are the same.",
         lower_bound=1,
     )
+    flags.DEFINE_enum(
+        "data_on_device",
+        "auto",
+        choices.DATA_ON_DEVICE,
+        "Keep the pixels of the training images on the device and crop and "
+        "flip them there. auto: on one GPU, for methods that see each image "
+        "once, and up to 1 GiB of pixels. On a CPU the results are the same, "
+        "bit for bit.",
+    )
 
 
 def schedule(budget, otherwise):

@@ -8,6 +8,7 @@ asks for the batch it needs next and gets exactly what it would have got.
 
 import dataclasses
 import functools
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -15,6 +16,7 @@ import tensorflow as tf
 from tfnoisy import randomness
 from tfnoisy.augment import standard
 from tfnoisy.datasets import dataset as dataset_lib
+from tfnoisy.datasets import views as views_lib
 from tfnoisy.datasets.images import streamed
 
 # AutoGraph has nothing to translate here, and takes seconds for it.
@@ -54,20 +56,26 @@ class TrainingData:
         sets = [self.dataset, self.probe]
         return [data.images for data in sets if data is not None]
 
-    def batches(self, first_batch=0, input_context=None):
-        """Returns `training_batches` from this batch on."""
-        return training_batches(
-            self.dataset,
-            self.augmentation,
-            self.batch_size,
-            self.seed,
-            first_batch,
-            input_context,
-            strong=self.strong,
-            probe=self.probe,
-            shuffle=self.shuffle,
-            values=self.values,
-        )
+    @property
+    def batches(self):
+        """(first batch, input context) -> `training_batches`, a `Stream`."""
+
+        def batches(first_batch, input_context, in_step):
+            return training_batches(
+                self.dataset,
+                self.augmentation,
+                self.batch_size,
+                self.seed,
+                first_batch,
+                input_context,
+                strong=self.strong,
+                probe=self.probe,
+                shuffle=self.shuffle,
+                values=self.values,
+                in_step=in_step,
+            )
+
+        return Stream(batches, self.strong is None and self.probe is None)
 
     def epoch_batches(
         self,
@@ -81,6 +89,7 @@ class TrainingData:
         values=None,
         first_batch=0,
         input_context=None,
+        in_step=None,
     ):
         """Returns a shuffled pass over some of the data, or passes without end.
 
@@ -98,6 +107,7 @@ class TrainingData:
             values: {name: array [N]} to add to the batches, by row.
             first_batch: how many batches have been used up, of all replicas.
             input_context: as for `training_batches`.
+            in_step: likewise, for one view.
 
         Returns:
             A `tf.data.Dataset` of {images: float32 [b, H, W, C], or
@@ -135,26 +145,22 @@ class TrainingData:
         batches = passes.flat_map(as_is(one_pass))
         read, labels, ids = self._on_host
         values = _constants(values or {})
+        views = views_lib.Views(
+            self.augmentation, num_views, self.strong if strong else None
+        )
 
         def load(row, draws):
-            pixels = read(row)
-            parts = tf.split(draws["augment"], num_moved, axis=1)
-            views = [
-                self.augmentation.train(pixels, part)
-                for part in parts[:num_views]
-            ]
-            batch = {
-                "images": views[0] if num_views == 1 else tf.stack(views, 1),
+            seen = (
+                in_step.left(read, row, draws)
+                if in_step
+                else views.of(read(row), draws)
+            )
+            return {
+                **seen,
                 "labels": tf.gather(labels, row),
                 "ids": tf.gather(ids, row),
                 **{name: tf.gather(v, row) for name, v in values.items()},
             }
-            if strong:
-                batch["images_strong"] = self.strong.train(
-                    self.augmentation.move(pixels, parts[-1]),
-                    draws["augment_strong"],
-                )
-            return batch
 
         return mapped(of_worker(batches, input_context), load)
 
@@ -171,10 +177,10 @@ class TrainingData:
             strong: as for `epoch_batches`.
 
         Returns:
-            (first batch, input context) -> `epoch_batches`.
+            (first batch, input context) -> `epoch_batches`, a `Stream`.
         """
 
-        def batches(first_batch=0, input_context=None):
+        def batches(first_batch, input_context, in_step):
             return self.epoch_batches(
                 counters,
                 strong=strong,
@@ -182,9 +188,10 @@ class TrainingData:
                 repeat=num_replicas > 1,
                 first_batch=first_batch,
                 input_context=input_context,
+                in_step=in_step,
             )
 
-        return batches
+        return Stream(batches, not strong)
 
     def evaluation_batches(self, batch_size, input_context=None):
         """Returns `evaluation_batches` of the training set, given labels."""
@@ -225,6 +232,37 @@ class TrainingData:
         return _on_host(self.dataset, self.dataset.given_labels)
 
 
+@dataclasses.dataclass(frozen=True)
+class Stream:
+    """Batches from any of them on, whose views may be left to the step.
+
+    Attributes:
+        make: (first batch, input context, `views.InStep` or None) ->
+            `tf.data.Dataset`.
+        one_view: whether a batch has one view of each image: then the views
+            can be left to the step.
+    """
+
+    make: Callable[..., tf.data.Dataset]
+    one_view: bool = True
+
+    def __call__(self, first_batch=0, input_context=None):
+        """Returns the batches from this one on, with their images."""
+        return self.make(first_batch, input_context, None)
+
+    def unseen(self, in_step):
+        """Returns the stream of batches that the step is to see itself.
+
+        Args:
+            in_step: a `views.InStep`, called with each batch by the step.
+        """
+        if not self.one_view:
+            return self
+        return lambda first_batch=0, input_context=None: self.make(
+            first_batch, input_context, in_step
+        )
+
+
 def training_batches(
     dataset: dataset_lib.ImageDataset,
     augmentation: standard.Augmentation,
@@ -237,6 +275,7 @@ def training_batches(
     probe: dataset_lib.ImageDataset | None = None,
     shuffle: bool = True,
     values: dict[str, np.ndarray] | None = None,
+    in_step: views_lib.InStep | None = None,
 ) -> tf.data.Dataset:
     """Returns an endless stream of shuffled, augmented training batches.
 
@@ -259,6 +298,8 @@ def training_batches(
             batch_size too, in the first kind of view; or None.
         shuffle: whether each epoch has an order of its own.
         values: {name: array [N, ...]} to add to the batches, by row.
+        in_step: what completes the batches within the step: in place of
+            `images` they have `unseen`; None to compute them here.
 
     Returns:
         A `tf.data.Dataset` of {images: float32 [B, H, W, C], labels: int32
@@ -280,21 +321,21 @@ def training_batches(
     rows = tf.data.Dataset.zip(streams)
     read, labels, ids = _on_host(dataset, dataset.given_labels)
     values = _constants(values or {})
+    views = views_lib.Views(augmentation, strong=strong)
 
     def load(rows):
         row, draws = rows["noisy"]
-        pixels = read(row)
+        seen = (
+            in_step.left(read, row, draws)
+            if in_step
+            else views.of(read(row), draws)
+        )
         batch = {
-            "images": augmentation.train(pixels, draws["augment"]),
+            **seen,
             "labels": tf.gather(labels, row),
             "ids": tf.gather(ids, row),
             **{name: tf.gather(v, row) for name, v in values.items()},
         }
-        if strong is not None:
-            batch["images_strong"] = strong.train(
-                augmentation.move(pixels, draws["augment"]),
-                draws["augment_strong"],
-            )
         if probe is not None:
             row, draws = rows["probe"]
             batch["probe_images"] = augmentation.train(

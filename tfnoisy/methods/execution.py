@@ -17,6 +17,7 @@ def compiled(
     jit_compile=False,
     eager=False,
     guard=None,
+    see=None,
 ):
     """Returns a function that makes training steps.
 
@@ -30,6 +31,8 @@ def compiled(
         eager: run the step as Python, operation by operation, for a debugger.
         guard: a `nonfinite.Guard` that takes back steps, and adds a log that
             says so; None for no such thing.
+        see: batch -> batch, before all else, such as a `views.InStep`; None
+            for batches that are whole.
 
     Returns:
         A function of (iterator, see `replicas.iterate`; int number of steps,
@@ -42,7 +45,7 @@ def compiled(
     names = []
 
     def stacked_logs(batch):
-        logs = replica_step(batch)
+        logs = replica_step(see(batch) if see else batch)
         names[:] = logs
         return tf.stack([tf.cast(v, tf.float32) for v in logs.values()])
 

@@ -142,6 +142,7 @@ class SOP(base.Method):
         self.flip = flip
         self.value_range = value_range
         self.uses_strong_view = ratio_consistency > 0
+        self.sees_one_view = not self.uses_strong_view
         self.u = self.v = None
         self.mean_weights = given_labels.GivenLabels()
         if num_ids is not None:

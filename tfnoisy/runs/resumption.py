@@ -5,6 +5,7 @@ from tfnoisy import errors
 # What may differ between a run and its resumption: where and how, not what.
 OPERATIONAL = (
     "cache_mib",
+    "data_on_device",
     "eval_every",
     # A run that stopped at a loss that is not finite may go on without it.
     "on_nonfinite",

@@ -27,6 +27,7 @@ from tfnoisy.training import (
     distribution,
     evaluation,
     memorisation,
+    on_device,
     opening,
     results,
 )
@@ -74,6 +75,8 @@ class Experiment(run_data.DataOptions):
         mixed_precision: what the students compute in, see `nets.precision`.
         jit_compile: whether XLA compiles the training step.
         steps_per_execution: the most training steps of one call.
+        data_on_device: where the training images' pixels lie, see
+            `on_device.in_step`.
         on_nonfinite: what to do at a loss that is not finite, `stop` or
             `skip`; see `loop.Loop`.
         notes: lines to print when the run begins.
@@ -105,6 +108,7 @@ class Experiment(run_data.DataOptions):
     mixed_precision: str = "none"
     jit_compile: bool = False
     steps_per_execution: int = 1
+    data_on_device: str = "auto"
     on_nonfinite: str = "stop"
     notes: tuple[str, ...] = ()
 
@@ -233,9 +237,10 @@ def _make_method(experiment, data, budget, pretrained, strategy):
 
 
 def _make_loop(experiment, method, data, folder, strategy, budget):
+    training = _training_data(experiment, method, data)
     return training_loop.Loop(
         method,
-        _training_data(experiment, method, data),
+        training,
         folder,
         strategy,
         num_steps=budget.num_steps,
@@ -249,6 +254,9 @@ def _make_loop(experiment, method, data, folder, strategy, budget):
         steps_per_execution=experiment.steps_per_execution,
         jit_compile=experiment.jit_compile,
         on_nonfinite=experiment.on_nonfinite,
+        in_step=on_device.in_step(
+            experiment.data_on_device, method, training, strategy
+        ),
     )
 
 

@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfnoisy import choices, errors, replicas
+from tfnoisy.datasets import pipeline
 from tfnoisy.datasets.images import streamed
 from tfnoisy.methods import base, execution, nonfinite
 from tfnoisy.training import (
@@ -54,6 +55,7 @@ class Loop:
         steps_per_execution=1,
         jit_compile=False,
         on_nonfinite="stop",
+        in_step=None,
         progress=True,
     ):
         """Prepares training; nothing is written yet.
@@ -80,6 +82,8 @@ class Loop:
             jit_compile: whether XLA compiles the step, of one device.
             on_nonfinite: `stop` ends the run at a loss that is not finite;
                 `skip` leaves out the updates of such steps, see `nonfinite`.
+            in_step: a `views.InStep` that computes the views of the training
+                data within the step, where it can; None for all on the host.
             progress: whether to show a progress bar (on a terminal only).
 
         Raises:
@@ -116,6 +120,7 @@ class Loop:
         self._guard = (
             nonfinite.Guard(method) if on_nonfinite == "skip" else None
         )
+        self._in_step = in_step
         self._reporter = reporting.Reporter(
             folder, self.is_chief, progress, save_summaries_secs
         )
@@ -267,8 +272,11 @@ class Loop:
         """Trains to the end of the stage."""
         num_replicas = self.strategy.num_replicas_in_sync
         first_batch = (self._step - stage.first_step) * num_replicas
+        batches = stage.batches
+        if self._in_step and isinstance(batches, pipeline.Stream):
+            batches = batches.unseen(self._in_step)
         iterator = replicas.iterate(
-            self.strategy, lambda context: stage.batches(first_batch, context)
+            self.strategy, lambda context: batches(first_batch, context)
         )
         execute = self._executing(stage.train_step)
         last_step = min(stage.last_step, self.num_steps)
@@ -301,6 +309,7 @@ class Loop:
                 self.steps_per_execution,
                 self.jit_compile,
                 guard=self._guard,
+                see=self._in_step,
             )
         return self._compiled[train_step]
 

@@ -141,6 +141,8 @@ def predictions(network, views, training):
 class DivideMix(epochs.CoDivideMethod):
     """Trains a pair of networks by DivideMix."""
 
+    sees_one_view = False
+
     def __init__(
         self,
         student,

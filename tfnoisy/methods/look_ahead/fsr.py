@@ -242,6 +242,7 @@ class FSR(look_ahead.LookAheadMethod):
     """Trains the student on weighted losses, without trusted images."""
 
     needs_probe = False
+    sees_one_view = False
     trains_in_epochs = True
 
     def __init__(

@@ -150,6 +150,7 @@ class IEG(look_ahead.LookAheadMethod):
     """Trains the student by IEG."""
 
     uses_strong_view = True
+    sees_one_view = False
 
     def __init__(
         self,
