@@ -29,6 +29,7 @@ STREAMS = {
             "augment_probe",
             "buffer",
             "per_example",
+            "new_layer",
         ]
     )
 }

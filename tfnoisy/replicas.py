@@ -181,3 +181,24 @@ class Pass:
         # [steps, replicas of a worker, B, ...] of each worker, in turn.
         values = np.moveaxis(gathered(strategy, own), 0, 1)
         return values.reshape(-1, *own.shape[3:])[:count]
+
+
+def assign_alike(changes):
+    """Assigns values within a step, each the same on all replicas.
+
+    Args:
+        changes: a list of (`keras.Variable`, tensor).
+    """
+    context = tf.distribute.get_replica_context()
+    if context.num_replicas_in_sync == 1:
+        for variable, value in changes:
+            variable.assign(value)
+        return
+
+    def assign(strategy, *values):
+        for (variable, _), value in zip(changes, values, strict=True):
+            strategy.extended.update(
+                variable.value, lambda own, new: own.assign(new), args=(value,)
+            )
+
+    context.merge_call(assign, args=tuple(value for _, value in changes))

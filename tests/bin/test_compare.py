@@ -85,7 +85,7 @@ def test_an_unknown_method_is_the_users_mistake(tmp_path, run_script):
     assert done.stderr == (
         "compare.py: no method 'mixmup'; did you mean mixup? (there are "
         "baseline, mixup, mentornet, mentormix, gce, tgce, sce, elr, elr_plus, "
-        "ido, sop, sop_plus, promix, ieg, l2r, fsr, dividemix, bkd; "
+        "ido, sop, sop_plus, pes_semi, promix, ieg, l2r, fsr, dividemix, bkd; "
         "--plugin=MODULE adds more)\n"
     )
     assert not path.exists()
@@ -98,10 +98,10 @@ def test_a_dry_run_prints_the_commands(tmp_path, run_script):
     )
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
-    assert len(lines) == 18 * 2
-    assert lines[16].startswith("bin/cifar_train_dividemix.py --studentnet=")
-    assert " --batch_size=60 --batch_size=20 " in lines[16]
-    assert lines[35].endswith(f" --seed=1 --train_log_dir={path}/bkd-1")
+    assert len(lines) == 19 * 2
+    assert lines[17].startswith("bin/cifar_train_dividemix.py --studentnet=")
+    assert " --batch_size=60 --batch_size=20 " in lines[17]
+    assert lines[37].endswith(f" --seed=1 --train_log_dir={path}/bkd-1")
     assert not path.exists()
 
 

@@ -13,6 +13,7 @@ from tfnoisy.methods import (
     gce,
     mentormix,
     mentornet,
+    pes_semi,
     sce,
     sop,
     truncated_gce,
@@ -93,6 +94,7 @@ NAMES = (
     "ido",
     "sop",
     "sop_plus",
+    "pes_semi",
     "promix",
     "l2r",
     "ieg",
@@ -120,6 +122,9 @@ _CLASSES = {
     "sop": functools.partial(sop.SOP, lr_v=100.0),
     "sop_plus": functools.partial(
         sop.SOP, ratio_consistency=0.9, ratio_balance=0.1, strong=fainter
+    ),
+    "pes_semi": functools.partial(
+        pes_semi.PESSemi, T1=2, T2=1, num_epochs=12, lambda_u=5.0
     ),
     "promix": functools.partial(
         promix.ProMix,

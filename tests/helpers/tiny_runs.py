@@ -18,6 +18,7 @@ from tfnoisy.methods import (
     gce,
     mentormix,
     mentornet,
+    pes_semi,
     sce,
     sop,
     truncated_gce,
@@ -82,6 +83,9 @@ METHODS = {
     "sop_plus": lambda: sop.SOP(
         student(1), num_ids=COUNT, ratio_consistency=0.9, ratio_balance=0.1
     ),
+    "pes_semi": lambda: pes_semi.PESSemi(
+        student(1), T1=2, T2=1, num_epochs=0, lr=0.05, num_ids=COUNT
+    ),
     "promix": lambda: _paired(
         promix.ProMix,
         rho_start=0.5,
@@ -106,7 +110,7 @@ METHODS = {
     "bkd": lambda: _paired(bkd.BKD, n_epoch=5, clean_test_freq=2),
 }
 # They say themselves when they are judged.
-IN_EPOCHS = ("elr_plus", "ido", "promix", "dividemix", "bkd")
+IN_EPOCHS = ("elr_plus", "ido", "pes_semi", "promix", "dividemix", "bkd")
 
 
 def make_data(batch_size=20):

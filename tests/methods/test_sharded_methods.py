@@ -105,6 +105,12 @@ def ido_in_stage_2():
     return method
 
 
+def pes_that_mixes():
+    method = pes_semi.PESSemi(network(), num_ids=NUM_IDS, T1=0)
+    method.epoch.assign(4)
+    return method
+
+
 def promix_that_expands():
     method = promix.ProMix(
         pair.Pair(network(1), network(5)), num_ids=NUM_IDS, tau=0.3
@@ -145,6 +151,7 @@ METHODS = {
     "dividemix": dividemix_after_ramp_up,
     "bkd": bkd_in_both_phases,
     "ido": ido_in_stage_2,
+    "pes_semi": pes_that_mixes,
     "promix": promix_that_expands,
     "elr_plus": lambda: elr_plus.ELRPlus(
         pair.Pair(network(1), network(5)), num_ids=NUM_IDS, ema_step=4
@@ -165,6 +172,8 @@ def trained(name, strategy):
         step = functools.partial(method.train_iteration, 0)
     if name == "ido":
         step = method.stage2_step
+    if name == "pes_semi":
+        step = method.mixmatch_step
     if name == "promix":
         step = method.selected_step
     compiled = tf.function(lambda values: strategy.run(step, (values,)))

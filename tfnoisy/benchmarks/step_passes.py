@@ -98,6 +98,17 @@ def _divided_batch(setting):
     }
 
 
+def _confident_batch(setting):
+    """Returns a batch of PES (semi): B examples of either part, two views."""
+    return {
+        "confident": {
+            "images": setting.images(0, views=[2]),
+            "labels": setting.labels(),
+        },
+        "others": {"images": setting.images(1, views=[2])},
+    }
+
+
 @dataclasses.dataclass(frozen=True)
 class Step:
     """What a method's step is, and what it is compared with.
@@ -212,6 +223,16 @@ IDO = Step(
 )
 # Both views in one pass.
 SOP_PLUS = Step(_plain, {"mixed_update": 1}, mixed=2)
+# The guesses of two views, and the update on four batches' worth.
+PES_SEMI = Step(
+    _plain,
+    {"forward": 2, "mixed_update": 1},
+    mixed=4,
+    step=lambda method: method.mixmatch_step,
+    batch=_confident_batch,
+    short_batches=True,
+    batch_size=64,
+)
 # Both networks: weak and strong view, and four of mixed images, which are of a
 # part of the batch alone.
 PROMIX = Step(

@@ -242,6 +242,20 @@ METHODS = registry.Registry(
             step="tfnoisy.benchmarks.step_passes:SOP_PLUS",
         ),
         Method(
+            name="pes_semi",
+            target="tfnoisy.methods.pes_semi:PESSemi",
+            title="PES (semi)",
+            evidence=Evidence(
+                score_name="probability of the label",
+                criterion=(
+                    "The network predicts another class: by the mean of two "
+                    "training views, before the last epoch."
+                ),
+            ),
+            recipe="tfnoisy.comparison.recipes:pes_semi",
+            step="tfnoisy.benchmarks.step_passes:PES_SEMI",
+        ),
+        Method(
             name="promix",
             target="tfnoisy.methods.promix.promix:ProMix",
             title="ProMix",

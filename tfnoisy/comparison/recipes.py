@@ -97,6 +97,18 @@ def elr_plus(protocol):
     return ["--learning_rate=0.05", "--lr_drops=0.75", f"--ema_step={ramp}"]
 
 
+def pes_semi(protocol):
+    """PES (semi) with the lengths and weights of its runs on CIFAR-N."""
+    few = not protocol.dataset_name.startswith("cifar100")
+    plain = min(20 if few else 35, max(1, protocol.num_epochs // 5))
+    rate = 0.05 if protocol.is_digits else 0.02
+    return [
+        f"--lr={rate}",
+        f"--T1={plain}",
+        f"--lambda_u={5 if few else 75}",
+    ]
+
+
 _PROMIX_CIFAR100 = ["--tau=0.95", "--debias_output=0.5", "--debias_pl=0.5"]
 
 

@@ -86,6 +86,7 @@ class TrainingData:
         num_views=1,
         strong=False,
         repeat=False,
+        full=False,
         values=None,
         first_batch=0,
         input_context=None,
@@ -104,6 +105,7 @@ class TrainingData:
             strong: add `images_strong`, the strong view of each image after a
                 movement (crop, flip) of its own.
             repeat: begin another pass, shuffled and viewed anew, at the end.
+            full: leave out the short batch at the end of a pass.
             values: {name: array [N]} to add to the batches, by row.
             first_batch: how many batches have been used up, of all replicas.
             input_context: as for `training_batches`.
@@ -120,6 +122,8 @@ class TrainingData:
             rows = np.arange(len(self.dataset))
         batch_size = batch_size or self.batch_size
         each, first_pass = -(-len(rows) // batch_size), 0
+        if full:
+            each = len(rows) // batch_size
         if repeat:
             first_pass, first_batch = divmod(first_batch, each)
         rows = tf.constant(rows, tf.int32)
@@ -135,7 +139,7 @@ class TrainingData:
         def one_pass(k):
             order = random.shuffled(rows, *counters, k)
             used = tf.where(k == first_pass, first_batch * batch_size, 0)
-            order = order[used:]
+            order = order[used : each * batch_size]
             draws = {
                 stream: random.draws(order, stream, count, *counters, k)
                 for stream, count in drawn.items()
