@@ -43,12 +43,13 @@ def logits():
     return z, tf.one_hot(rng.integers(0, 5, 8), 5)
 
 
-def network(k=0, classes=4):
+def network(k=0, classes=4, sharpness=1.0):
     """Convolution, normalisation, ReLU, average, matrix; [B, 3, 3, 1] -> z.
 
     Args:
         k: an int, each has other weights.
         classes: C.
+        sharpness: a factor of the matrix.
     """
     inputs = keras.Input([3, 3, 1])
     x = keras.layers.Conv2D(5, 2, use_bias=False)(inputs)
@@ -61,7 +62,7 @@ def network(k=0, classes=4):
             wave((2, 2, 1, 5), 0.5 + k),
             1 + wave((5,), 3.0 + k, 0.3),
             wave((5,), 4.0 + k, 0.3),
-            wave((5, classes), 2.0 + k, 2.0),
+            wave((5, classes), 2.0 + k, 2.0 * sharpness),
             wave((classes,), 5.0 + k, 0.3),
         ],
         strict=True,

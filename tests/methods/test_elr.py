@@ -137,13 +137,15 @@ def test_values_out_of_range_are_refused(wrong):
         three_classes(**wrong)
 
 
-@pytest.mark.parametrize("name", ["beta 0.7, lambda 3", "beta 0.9, lambda 7"])
+@pytest.mark.parametrize(
+    "name", ["beta 0.7, lambda 3", "beta 0.9, lambda 7", "sharp"]
+)
 def test_nine_steps_are_the_originals(name):
     numbers = golden.read("elr_steps")
     expected = numbers[name]
     method = golden.compiled(
         elr.ELR(
-            golden.network(),
+            golden.network(sharpness=expected["sharpness"]),
             beta=expected["beta"],
             lamb=expected["lamb"],
             num_ids=10,

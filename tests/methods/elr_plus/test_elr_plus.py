@@ -225,14 +225,16 @@ class Mixes(elr_plus.ELRPlus):
         return tf.constant(self.draws.pop(0)) if self.draws else None
 
 
-@pytest.mark.parametrize("name", ["cifar10", "ramped", "unmixed", "cifar100"])
+@pytest.mark.parametrize(
+    "name", ["cifar10", "ramped", "unmixed", "sharp", "cifar100"]
+)
 def test_two_epochs_are_the_originals(name, monkeypatch):
     numbers = golden.read("elr_plus_steps")
     expected = numbers[name]
     classes, labels = 4, golden.LABELS
     if name == "cifar100":
         classes, labels = 100, 33 * labels
-    nets = [golden.network(k, classes) for k in range(4)]
+    nets = [golden.network(k, classes, expected["sharpness"]) for k in range(4)]
     method = golden.compiled(
         Mixes(
             pair.Pair(*nets[:2]),
