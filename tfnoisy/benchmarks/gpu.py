@@ -188,7 +188,9 @@ def _within_the_step(batch, strategy):
         dataset, standard.get("standard", tuple(shape)), count, seed=0
     )
     (device,) = strategy.extended.worker_devices
-    in_step = views.InStep(dataset, data.augmentation, device)
+    in_step = views.InStep(
+        dataset, data.augmentation, device, jit_compile=_device() != "CPU"
+    )
     return data.batches.unseen(in_step)(), in_step
 
 

@@ -104,7 +104,14 @@ class InStep:
         place: DEVICE or FINISHED.
     """
 
-    def __init__(self, dataset, augmentation, device=None, place=DEVICE):
+    def __init__(
+        self,
+        dataset,
+        augmentation,
+        device=None,
+        place=DEVICE,
+        jit_compile=False,
+    ):
         """Puts the pixels on the device, if they are to lie there.
 
         Args:
@@ -113,6 +120,9 @@ class InStep:
             device: the name of the step's device; None for TensorFlow's
                 choice.
             place: DEVICE or FINISHED.
+            jit_compile: whether XLA compiles the view, where it can: on a GPU
+                it makes a few kernels of some dozens.  Without it a CPU keeps
+                the very operations of the host's path, and its bits.
         """
         self.place = place
         self._views = Views(augmentation)
@@ -121,12 +131,9 @@ class InStep:
             with tf.device(device):
                 self._pixels = tf.constant(dataset.images)
         self._see = self._seen
-        if device and "GPU" in device.upper():
-            # A few kernels in place of some dozens.  A CPU keeps the very
-            # operations of the host's path, and its bits.
-            self._see = tf.function(
-                self._seen, jit_compile=True, autograph=False
-            )
+        if jit_compile:
+            with tf.device(device):
+                self._see = self._by_xla(dataset.images[:1])
 
     def left(self, read, row, draws):
         """Returns the part of a batch that stands for its images.
@@ -152,6 +159,18 @@ class InStep:
             return batch
         rest = {k: v for k, v in batch.items() if k != "unseen"}
         return {**self._see(batch["unseen"]), **rest}
+
+    def _by_xla(self, images):
+        """Returns what XLA makes of `_seen`, or else `_seen`."""
+        compiled = tf.function(self._seen, jit_compile=True, autograph=False)
+        row = tf.zeros([1], tf.int32)
+        draws = {"augment": tf.zeros([1, self._views.augmentation.num_draws])}
+        try:
+            compiled(self.left(lambda _: images, row, draws)["unseen"])
+        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError):
+            # A view of a plugin may have what XLA does not know.
+            return self._seen
+        return compiled
 
     def _seen(self, unseen):
         draws = unseen["draws"]

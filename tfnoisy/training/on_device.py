@@ -67,4 +67,7 @@ def _several_views(method, data):
 
 def _on(strategy, data, place):
     (device,) = strategy.extended.worker_devices
-    return views.InStep(data.dataset, data.augmentation, device, place)
+    is_gpu = tf.DeviceSpec.from_string(device).device_type == "GPU"
+    return views.InStep(
+        data.dataset, data.augmentation, device, place, jit_compile=is_gpu
+    )
