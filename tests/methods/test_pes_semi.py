@@ -163,8 +163,8 @@ def test_batches_have_only_full_parts_of_both_kinds():
     judged = base.value_of(method.judged)[data.dataset.ids]
     right = judged[:, 2] > 0
     sizes = pes_semi.batch_sizes(right.sum(), (~right).sum(), BATCH)
-    parts = dict(zip(("confident", "others"), sizes, strict=True))
-    wanted = {"confident": right, "others": ~right}
+    parts = dict(zip(("labelled", "unlabelled"), sizes, strict=True))
+    wanted = {"labelled": right, "unlabelled": ~right}
     ids = data.dataset.ids
     batches = list(stage.batches(0).take(8))
     for batch in batches:
@@ -265,6 +265,27 @@ def test_adam_is_keras_s():
         )
 
 
+def test_two_replicas_refine_as_one_device_does(two_replicas):
+    found = []
+    for strategy in (tf.distribute.OneDeviceStrategy("/cpu:0"), two_replicas):
+        with strategy.scope():
+            method = pes_semi.PESSemi(normalised(), num_ids=COUNT, T1=0, T2=1)
+            method.compile(keras.optimizers.SGD(0.1))
+        data = tiny_runs.make_data(batch_size=BATCH)
+        stage = method.stage(0, data, 1000)
+        assert stage.train_step == method.refine_step
+        batch = next(iter(stage.batches(0, None)))
+        step = tf.function(
+            lambda s=strategy, m=method, b=batch: s.run(m.refine_step, (b,))
+        )
+        for _ in range(3):
+            step()
+        assert method.steps_made() == 3
+        found.append([base.value_of(v) for v in method.new_layer])
+    for one, two in zip(*found, strict=True):
+        np.testing.assert_allclose(one, two, atol=2e-6)
+
+
 def softmax(z):
     e = np.exp(z - z.max(1, keepdims=True))
     return e / e.sum(1, keepdims=True)
@@ -283,8 +304,8 @@ def test_a_step_of_mixmatch(epoch):
     method.first_step.assign(0)
     method.class_weights.assign(w)
     batch = {
-        "confident": {"images": tf.constant(x), "labels": tf.constant(labels)},
-        "others": {"images": tf.constant(u)},
+        "labelled": {"images": tf.constant(x), "labels": tf.constant(labels)},
+        "unlabelled": {"images": tf.constant(u)},
     }
     draw = float(method.draw_beta(batch))
     partners = method.draw_partners(16).numpy()
@@ -324,7 +345,7 @@ def test_alpha_falls_in_the_middle():
         draws = []
         for step in range(2000):
             method.step.assign(step)
-            draw = float(method.draw_beta({"confident": {}}))
+            draw = float(method.draw_beta({"labelled": {}}))
             draws.append(max(draw, 1 - draw))
         if expected is not None:
             assert np.mean(draws) == pytest.approx(expected, abs=0.012)
@@ -339,7 +360,7 @@ def test_where_all_labels_are_predicted_there_is_no_second_part():
     judged[data.dataset.ids, 2] = 1
     method.judged.assign(judged)
     batch = next(iter(method.stage(5, data, 1000).batches(0)))
-    assert set(batch) == {"confident"}
+    assert set(batch) == {"labelled"}
     logs = method.mixmatch_step(batch)
     assert float(logs["other_loss"]) == 0
     assert np.isfinite(float(logs["loss"]))

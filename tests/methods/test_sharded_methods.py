@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from tfnoisy import randomness
 from tfnoisy.mentor import network as mentornet_net
-from tfnoisy.methods import base, baseline, mentormix, mentornet
+from tfnoisy.methods import base, baseline, mentormix, mentornet, pes_semi
 from tfnoisy.methods.bkd import bkd
 from tfnoisy.methods.dividemix import dividemix
 from tfnoisy.methods.elr_plus import elr_plus
@@ -173,6 +173,7 @@ def trained(name, strategy):
     if name == "ido":
         step = method.stage2_step
     if name == "pes_semi":
+        batch = divided_batch_of
         step = method.mixmatch_step
     if name == "promix":
         step = method.selected_step

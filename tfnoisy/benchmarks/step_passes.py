@@ -98,17 +98,6 @@ def _divided_batch(setting):
     }
 
 
-def _confident_batch(setting):
-    """Returns a batch of PES (semi): B examples of either part, two views."""
-    return {
-        "confident": {
-            "images": setting.images(0, views=[2]),
-            "labels": setting.labels(),
-        },
-        "others": {"images": setting.images(1, views=[2])},
-    }
-
-
 @dataclasses.dataclass(frozen=True)
 class Step:
     """What a method's step is, and what it is compared with.
@@ -229,7 +218,7 @@ PES_SEMI = Step(
     {"forward": 2, "mixed_update": 1},
     mixed=4,
     step=lambda method: method.mixmatch_step,
-    batch=_confident_batch,
+    batch=_divided_batch,
     short_batches=True,
     batch_size=64,
 )

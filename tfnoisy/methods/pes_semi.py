@@ -346,19 +346,19 @@ class PESSemi(base.Method):
         """One update on confident and other examples.
 
         Args:
-            batch: {confident: {images [Bx, 2, H, W, C], labels [Bx]}, others:
-                {images [Bu, 2, H, W, C]}}; others may be absent.
+            batch: {labelled: {images [Bx, 2, H, W, C], labels [Bx]}, unlabelled:
+                {images [Bu, 2, H, W, C]}}; unlabelled may be absent.
 
         Returns:
             Scalars: loss (with decay), accuracy (of the guesses in training
             mode for the mixed confident images, on their targets),
             confident_loss, other_loss, lambda_u (at this step).
         """
-        x, labels = self.unpack(batch["confident"])
+        x, labels = self.unpack(batch["labelled"])
         x, u = tf.unstack(x, axis=1), []
         targets = [labels, labels]
-        if "others" in batch:
-            u = tf.unstack(self.as_inputs(batch["others"]["images"]), axis=1)
+        if "unlabelled" in batch:
+            u = tf.unstack(self.as_inputs(batch["unlabelled"]["images"]), axis=1)
             guesses = dividemix.predictions(self.student, u, training=True)
             targets += 2 * [dividemix.co_guess(guesses, _TEMPERATURE)]
         num_x = 2 * tf.shape(labels)[0]
@@ -398,7 +398,7 @@ class PESSemi(base.Method):
 
     def draw_beta(self, batch):
         """Returns l ~ Beta(alpha, alpha), one for the batch; None before T1."""
-        if "confident" not in batch:
+        if "labelled" not in batch:
             return None
         late = tf.cast(self.epoch, tf.int64) >= _LATE_EPOCH
         alpha = tf.where(late, _LATE_ALPHA, _ALPHA)
@@ -550,7 +550,7 @@ class PESSemi(base.Method):
         subsets = np.flatnonzero(is_confident), np.flatnonzero(~is_confident)
         sizes = batch_sizes(*map(len, subsets), data.batch_size)
         parts = zip(
-            ("confident", "others"),
+            ("labelled", "unlabelled"),
             (_CONFIDENT, _OTHERS),
             subsets,
             sizes,
