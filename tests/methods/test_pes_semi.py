@@ -1,4 +1,4 @@
-"""PES (semi): the numbers of its sheet, its epochs, and what is trained when."""
+"""PES (semi): the numbers of its sheet, its epochs, what is trained when."""
 
 import keras
 import numpy as np

@@ -11,11 +11,11 @@ code followed is tmllab/PES at 5466238, `PES_semi.py`:
 
     divide      p = mean softmax of two training views, in evaluation mode; an
                 example is confident where argmax p is its given label
-    weights     w_c = min(mean of the counts above 0 / n_c, 3), n_c the confident
-                examples of class c; 0 where n_c = 0
+    weights     w_c = min(mean of the counts above 0 / n_c, 3), n_c the
+                confident examples of class c; 0 where n_c = 0
     MixMatch    targets of confident x: the given label; of the others u:
-                sharpen(mean of both views, 1/2); (x1, x2, u1, u2) are mixed with
-                one l ~ Beta(alpha, alpha)
+                sharpen(mean of both views, 1/2); (x1, x2, u1, u2) are mixed
+                with one l ~ Beta(alpha, alpha)
     loss        sum_c w_c mean(-Y_c ln p_c) + lambda(e) mean (p - Y)^2
 
 What the code does that one would not expect:
@@ -156,7 +156,7 @@ class PESSemi(base.Method):
         num_ids=None,
         **kwargs,
     ):
-        """Makes the method; names and defaults are the original's, of CIFAR-10N.
+        """Makes the method; names and defaults are those of CIFAR-10N.
 
         Args:
             student: a built `keras.Model`, images -> logits, whose last layer
@@ -346,8 +346,9 @@ class PESSemi(base.Method):
         """One update on confident and other examples.
 
         Args:
-            batch: {labelled: {images [Bx, 2, H, W, C], labels [Bx]}, unlabelled:
-                {images [Bu, 2, H, W, C]}}; unlabelled may be absent.
+            batch: {labelled: {images [Bx, 2, H, W, C], labels [Bx]},
+                unlabelled: {images [Bu, 2, H, W, C]}}; unlabelled may be
+                absent.
 
         Returns:
             Scalars: loss (with decay), accuracy (of the guesses in training
@@ -358,7 +359,9 @@ class PESSemi(base.Method):
         x, u = tf.unstack(x, axis=1), []
         targets = [labels, labels]
         if "unlabelled" in batch:
-            u = tf.unstack(self.as_inputs(batch["unlabelled"]["images"]), axis=1)
+            u = tf.unstack(
+                self.as_inputs(batch["unlabelled"]["images"]), axis=1
+            )
             guesses = dividemix.predictions(self.student, u, training=True)
             targets += 2 * [dividemix.co_guess(guesses, _TEMPERATURE)]
         num_x = 2 * tf.shape(labels)[0]

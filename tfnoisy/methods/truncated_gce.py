@@ -25,8 +25,7 @@ set, here it is the one of the moment, with its averaged weights if there are
 any; it looks at training views then, here it is the images as they are
 evaluated.  After pruning it goes on with a network that it loads from a file
 and that its optimiser does not know: such an epoch trains nothing; here it
-trains as all do.
-If no example would be left, all are kept, with a warning.
+trains as all do.  If no example would be left, all are kept, with a warning.
 """
 
 import functools
