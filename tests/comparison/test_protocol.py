@@ -95,7 +95,12 @@ def test_sops_rates_hang_on_the_number_of_classes():
         ("ido", "digits", 1, "--stage1_epochs=1"),
         ("elr_plus", "digits", 90, "--lr_drops=0.75 --ema_step=615"),
         ("elr_plus", "cifar10", 200, "--lr_drops=0.75"),
-        ("pes_semi", "digits", 90, "--lr=0.05 --T1=18 --lambda_u=5"),
+        (
+            "pes_semi",
+            "digits",
+            90,
+            "--lr=0.05 --T1=18 --lambda_u=5 --refine_lr=0.003",
+        ),
         ("pes_semi", "cifar100", 300, "--lr=0.02 --T1=35 --lambda_u=75"),
         (
             *("promix", "digits", 90),

@@ -1,8 +1,8 @@
 import keras
 from sklearn import datasets
 
-from tfnoisy.methods import pes_semi
 from tfnoisy.methods.fitting import views
+from tfnoisy.methods.pes import pes_semi
 
 digits = datasets.load_digits()
 x, y = (digits.images[..., None] / 8.0 - 1.0).astype("float32"), digits.target

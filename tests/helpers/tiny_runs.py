@@ -18,7 +18,6 @@ from tfnoisy.methods import (
     gce,
     mentormix,
     mentornet,
-    pes_semi,
     sce,
     sop,
     truncated_gce,
@@ -28,6 +27,7 @@ from tfnoisy.methods.dividemix import dividemix
 from tfnoisy.methods.elr_plus import elr_plus
 from tfnoisy.methods.ido import ido
 from tfnoisy.methods.look_ahead import fsr, ieg, l2r
+from tfnoisy.methods.pes import pes_semi
 from tfnoisy.methods.promix import promix
 from tfnoisy.nets import pair
 from tfnoisy.runs import folder as run_folder

@@ -14,12 +14,13 @@ import tensorflow as tf
 
 from tfnoisy import randomness
 from tfnoisy.mentor import network as mentornet_net
-from tfnoisy.methods import base, baseline, mentormix, mentornet, pes_semi
+from tfnoisy.methods import base, baseline, mentormix, mentornet
 from tfnoisy.methods.bkd import bkd
 from tfnoisy.methods.dividemix import dividemix
 from tfnoisy.methods.elr_plus import elr_plus
 from tfnoisy.methods.ido import beta_mixture, ido
 from tfnoisy.methods.look_ahead import fsr, ieg, l2r
+from tfnoisy.methods.pes import pes_semi
 from tfnoisy.methods.promix import promix
 from tfnoisy.nets import layers, pair, registry
 from tfnoisy.training import optimizer

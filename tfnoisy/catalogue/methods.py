@@ -243,7 +243,7 @@ METHODS = registry.Registry(
         ),
         Method(
             name="pes_semi",
-            target="tfnoisy.methods.pes_semi:PESSemi",
+            target="tfnoisy.methods.pes.pes_semi:PESSemi",
             title="PES (semi)",
             evidence=Evidence(
                 score_name="probability of the label",

@@ -8,8 +8,9 @@ import tensorflow as tf
 import tiny_methods
 import tiny_runs
 from tfnoisy import errors
-from tfnoisy.methods import base, last_layer, pes_semi
+from tfnoisy.methods import base, last_layer
 from tfnoisy.methods.dividemix import dividemix
+from tfnoisy.methods.pes import epochs, pes_semi
 
 COUNT, BATCH = 40, 20
 
@@ -25,7 +26,7 @@ COUNT, BATCH = 40, 20
 )
 def test_class_weights(counts, largest, expected):
     np.testing.assert_allclose(
-        pes_semi.class_weights(counts, largest), expected, atol=1e-6
+        epochs.class_weights(counts, largest), expected, atol=1e-6
     )
 
 
@@ -41,7 +42,7 @@ def test_class_weights(counts, largest, expected):
     ],
 )
 def test_batch_sizes(confident, others, expected):
-    assert pes_semi.batch_sizes(confident, others, 128) == expected
+    assert epochs.batch_sizes(confident, others, 128) == expected
 
 
 @pytest.mark.parametrize(
@@ -82,7 +83,7 @@ def test_the_ramp(warm_up, lambda_u, epoch, expected):
     ],
 )
 def test_the_learning_rate(epoch, expected):
-    assert pes_semi.cosine_rate(0.02, epoch, 300) == pytest.approx(
+    assert epochs.cosine_rate(0.02, epoch, 300) == pytest.approx(
         expected, abs=6e-7
     )
 
@@ -113,7 +114,7 @@ def test_what_each_epoch_trains():
             )
         )
         assert float(method.optimizer.learning_rate) == pytest.approx(
-            pes_semi.cosine_rate(0.1, kinds[-1][-1], 4)
+            epochs.cosine_rate(0.1, kinds[-1][-1], 4)
         )
     assert kinds == [
         *[("plain_step", 0, 3, 0)] * 3,
@@ -137,7 +138,7 @@ def test_confident_are_labels_that_two_views_predict_on_the_mean():
     method, data, _ = staged(4, T1=1, T2=1)
     views = []
     for view in (0, 1):
-        batches = data.training_view_batches(COUNT, (1, pes_semi._DIVIDE, view))
+        batches = data.training_view_batches(COUNT, (1, epochs.DIVIDE, view))
         images = next(iter(batches))["images"]
         views.append(tf.nn.softmax(method.student(images)).numpy())
     assert np.abs(views[0] - views[1]).max() > 0.01
@@ -151,7 +152,7 @@ def test_confident_are_labels_that_two_views_predict_on_the_mean():
     np.testing.assert_array_equal(judged[:, 2], right)
     np.testing.assert_allclose(
         base.value_of(method.class_weights),
-        pes_semi.class_weights(np.bincount(labels[right], minlength=10)),
+        epochs.class_weights(np.bincount(labels[right], minlength=10)),
     )
     evidence = method.evidence()
     np.testing.assert_array_equal(evidence["is_label_issue"], ~right)
@@ -162,7 +163,7 @@ def test_batches_have_only_full_parts_of_both_kinds():
     stage = method.stage(4, data, 1000)
     judged = base.value_of(method.judged)[data.dataset.ids]
     right = judged[:, 2] > 0
-    sizes = pes_semi.batch_sizes(right.sum(), (~right).sum(), BATCH)
+    sizes = epochs.batch_sizes(right.sum(), (~right).sum(), BATCH)
     parts = dict(zip(("labelled", "unlabelled"), sizes, strict=True))
     wanted = {"labelled": right, "unlabelled": ~right}
     ids = data.dataset.ids
@@ -240,7 +241,7 @@ def test_the_new_layer_is_trained_in_the_refinement_alone(train_new_layers):
 
 
 def test_adam_is_keras_s():
-    method, data, stage = staged(4, T1=2, T2=2)
+    method, _, stage = staged(4, T1=2, T2=2)
     assert stage.train_step == method.refine_step
     method.step.assign(4)
     twin = keras.models.clone_model(method.student)
@@ -355,7 +356,7 @@ def test_alpha_falls_in_the_middle():
 
 
 def test_where_all_labels_are_predicted_there_is_no_second_part():
-    method, data, stage = staged(4, T1=1, T2=1)
+    method, data, _ = staged(4, T1=1, T2=1)
     judged = base.value_of(method.judged)
     judged[data.dataset.ids, 2] = 1
     method.judged.assign(judged)
