@@ -1,6 +1,6 @@
 # Two commands do everything: make demo, make test.  The rest is convenience.
 .POSIX:
-.PHONY: demo test test-long test-addons coverage lint format docs audit \
+.PHONY: demo test test-slow test-long test-addons coverage lint format docs audit \
     constraints clean
 
 DEMO = runs/demo
@@ -17,7 +17,11 @@ demo: .venv/.installed
 	    --plot=$(DEMO)/curves.png
 
 test: .venv/.installed-dev lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --durations=10
+
+# Further cases of what `make test` checks, and whole walks; CI runs both.
+test-slow: .venv/.installed-dev
+	$(BIN)/python -m pytest -n 2 --dist loadfile --durations=10 -m slow
 
 # What takes many minutes: SIGKILL at random moments, for each method.
 test-long: .venv/.installed-dev
@@ -31,7 +35,7 @@ test-addons: .venv-addons/.installed
 
 # What the tests run of the package, line by line; takes longer than they do.
 coverage: .venv/.installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not long' --cov --cov-report=term
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .

@@ -15,6 +15,7 @@ def test_a_part_times_what_it_says(part):
         assert remembered < found["checkpoint_mib"] < remembered + 1
 
 
+@pytest.mark.slow
 def test_each_is_measured_by_itself():
     [row] = bookkeeping_suite.bookkeeping_suite(100_000, ["paths"])
     assert row["part"] == "paths" and row["examples"] == 100_000

@@ -2,10 +2,13 @@ import importlib.util
 
 import pytest
 
+import slow_cases
 from tfnoisy.benchmarks import gpu, torch_step
 
 
-@pytest.mark.parametrize("method", ["baseline", "dividemix"])
+@pytest.mark.parametrize(
+    "method", slow_cases.but(["baseline"], ["baseline", "dividemix"])
+)
 def test_every_way_has_a_line(method):
     lines = list(
         gpu.gpu_suite(
@@ -39,6 +42,7 @@ def test_every_way_has_a_line(method):
         assert line["first_call_seconds"] > line["step_ms"] / 1000
 
 
+@pytest.mark.slow
 def test_what_tensorflow_refuses_is_a_line():
     # XLA has no deterministic gradient of maximum pooling.
     lines = gpu.gpu_suite(

@@ -16,6 +16,7 @@ def test_the_pipeline_is_timed():
     assert result["images_per_second_per_core"] > 1000
 
 
+@pytest.mark.slow
 def test_a_strong_view_is_timed_beside_pillows():
     result = input_suite.input_suite(
         "randaugment:1:5", num_examples=64, batch_size=16, num_batches=2
@@ -42,6 +43,7 @@ def peers_of(augment, shape=(2, 32, 32, 3)):
     return peer_views.views(augment, np.zeros(shape, np.uint8))
 
 
+@pytest.mark.slow
 def test_other_sizes_and_whatever_else_is_installed():
     result = input_suite.input_suite(
         "randaugment:1:5",

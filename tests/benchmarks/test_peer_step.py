@@ -25,6 +25,7 @@ def _work(milliseconds):
         pass
 
 
+@pytest.mark.slow
 def test_each_has_a_process_of_its_own_and_processor_time_counts():
     makers = {"quick": make_quick, "slow": make_slow}
     found = peer_step._taking_turns(makers, (20,), repeats=3, warm_up=1)

@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+import slow_cases
 from tfnoisy.benchmarks import scaling as scaling_suite
 from tfnoisy.benchmarks import step_passes
 
@@ -36,7 +37,9 @@ def test_what_is_made_of_the_times():
     assert overheads == pytest.approx([0.0, 0.25, 0.25, 0.0])
 
 
-@pytest.mark.parametrize("name", ["2_devices", "2_workers"])
+@pytest.mark.parametrize(
+    "name", slow_cases.but(["2_devices"], ["2_devices", "2_workers"])
+)
 def test_two_replicas_of_either_kind(name):
     described = step_passes.Setting("small_cnn", 4, (8, 8, 1))
     seconds, cpu_seconds = scaling_suite.measured(

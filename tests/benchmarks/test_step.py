@@ -1,11 +1,14 @@
 import pytest
 
+import slow_cases
 from tfnoisy.benchmarks import step as step_suite
 from tfnoisy.benchmarks import step_passes
 from tfnoisy.catalogue import methods as catalogue
 
 
-@pytest.mark.parametrize("method", catalogue.METHODS.names())
+@pytest.mark.parametrize(
+    "method", slow_cases.but(slow_cases.METHODS, catalogue.METHODS.names())
+)
 def test_a_step_is_compared_with_its_passes(method, monkeypatch):
     monkeypatch.setattr(
         step_suite,
@@ -39,6 +42,7 @@ def test_a_step_is_compared_with_its_passes(method, monkeypatch):
     assert result["reverse_peak_ratio"] == 1.5
 
 
+@pytest.mark.slow
 def test_the_peak_of_memory_grows_with_the_batch():
     small, large = (
         step_suite.peak_mib("l2r", step_passes.Setting("small_cnn", size))

@@ -11,6 +11,7 @@ def test_each_source_is_timed(tmp_path, source):
     assert found["images_per_second_per_core"] > 5
 
 
+@pytest.mark.slow
 def test_the_suite_has_a_process_for_each():
     [row] = streaming_suite.streaming_suite(20, ["files"])
     assert row["source"] == "files" and row["images"] == 20

@@ -1,8 +1,8 @@
 """Runs scripts, each in a process that has TensorFlow imported already.
 
 Importing it takes five seconds of a processor, more than the work of most
-tests' scripts.  This process imports it once and forks for each script, which
-gets what a shell would give it: its arguments and environment, files for what
+tests' scripts.  This process imports it once, with what of tfnoisy every run
+needs and no flag is defined by, and forks for each script, which gets what a shell would give it: its arguments and environment, files for what
 it prints, and a process of its own to end with an exit code.  (What TensorFlow
 reads of the environment as it is imported is this process's.)
 
@@ -20,10 +20,20 @@ import runpy
 import sys
 import traceback
 
+_IMPORTED = (
+    "tensorflow",
+    "tensorflow_datasets.core",
+    "sklearn.mixture",
+    "tfnoisy.training.experiment",
+    "tfnoisy.datasets.load",
+    "tfnoisy.runs.data",
+    "tfnoisy.methods.baseline",
+)
+
 
 def main():
     """Answers requests until there are no more."""
-    for name in ("tensorflow", "tensorflow_datasets.core", "sklearn.mixture"):
+    for name in _IMPORTED:
         importlib.import_module(name)
     for line in sys.stdin:
         words, environment, *outputs = json.loads(line)

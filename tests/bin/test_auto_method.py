@@ -72,6 +72,7 @@ def is_same(text, other):
         return text == other
 
 
+@pytest.mark.slow
 def test_the_same_command_goes_on_with_what_was_chosen(
     chosen, run_script, tmp_path
 ):
@@ -92,6 +93,7 @@ def test_the_same_command_goes_on_with_what_was_chosen(
     assert "is finished" in done.stderr and done.returncode == 0
 
 
+@pytest.mark.slow
 def test_the_run_is_made_again_from_its_flags(chosen, run_script, tmp_path):
     path, _ = chosen
     file = f"--flagfile={path}/flags.flags"
@@ -101,6 +103,7 @@ def test_the_run_is_made_again_from_its_flags(chosen, run_script, tmp_path):
     assert results_of(tmp_path / "again")["test"] == results_of(path)["test"]
 
 
+@pytest.mark.slow
 def test_a_method_with_a_script_of_its_own(run_script, tmp_path):
     flags = {"noise": "pairflip:0.4", "holdout": 0.1, "skip_broken": "true"}
     done = run_script("train.py", *words(tmp_path, **flags))
@@ -115,6 +118,7 @@ def test_a_method_with_a_script_of_its_own(run_script, tmp_path):
     assert results_of(tmp_path)["method"] == "dividemix"
 
 
+@pytest.mark.slow
 def test_a_folder_of_photographs(run_script, tmp_path, monkeypatch):
     """Those are judged by the features of a network."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

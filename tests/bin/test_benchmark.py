@@ -26,6 +26,7 @@ def test_a_line_for_each_method(run):
     assert all(row["ratio"] > 0 for row in rows)
 
 
+@pytest.mark.slow
 def test_the_passes_of_a_look_ahead_and_its_two_modes(run):
     (row,) = run(
         "--method=l2r",

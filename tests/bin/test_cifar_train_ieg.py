@@ -90,6 +90,7 @@ def test_an_audit_judges_by_what_its_weights_said(
     assert "the pseudo label was chosen" in page
 
 
+@pytest.mark.slow
 def test_its_flag_file_reruns_it(trained, tmp_path, run_script):
     path, _ = trained
     recorded = (path / "flags.flags").read_text()
@@ -159,6 +160,7 @@ def webvision(tmp_path_factory):
     return root
 
 
+@pytest.mark.slow
 def test_the_readmes_command_of_webvision(webvision, tmp_path, run_script):
     done = run_script(
         "cifar_train_ieg.py",
@@ -208,6 +210,7 @@ def test_the_other_methods(tmp_path, run_script, method):
     assert results_of(tmp_path / "run")["method"] == method
 
 
+@pytest.mark.slow
 def test_an_own_data_set_with_an_own_probe_set(tmp_path, run_script):
     digits = load.load("digits", "train[:200]")
     for k, (image, label) in enumerate(

@@ -117,7 +117,9 @@ def test_both_networks_are_evaluated(run, request, run_script):
 @pytest.mark.parametrize(
     "script, flags, at",
     [
-        ("cifar_train_dividemix.py", DIVIDEMIX, 45),
+        pytest.param(
+            "cifar_train_dividemix.py", DIVIDEMIX, 45, marks=pytest.mark.slow
+        ),
         ("cifar_train_bkd.py", BKD, 20),
     ],
 )

@@ -41,6 +41,7 @@ def compared(tmp_path_factory, run_script):
     return path, *calls
 
 
+@pytest.mark.slow
 def test_every_method_has_the_same_budget(compared):
     _, (done, results), _ = compared
     assert set(results) == {"dividemix-0", "baseline-0"}
@@ -56,6 +57,7 @@ def test_every_method_has_the_same_budget(compared):
     assert "| dividemix " in done.stdout and "| baseline " in done.stdout
 
 
+@pytest.mark.slow
 def test_another_seed_joins_and_nothing_is_trained_anew(compared):
     path, (_, before), (done, after) = compared
     # With the seconds that they took.

@@ -80,6 +80,7 @@ def test_a_training_with_corrections(run_script, images, decisions, tmp_path):
     assert "of 11 labels" in audit.stdout
 
 
+@pytest.mark.slow
 def test_other_corrections_are_another_training(
     run_script, images, decisions, tmp_path
 ):
@@ -172,6 +173,7 @@ def test_a_sheet(run_script, images, tmp_path):
     assert pixels.shape[1] > 190
 
 
+@pytest.mark.slow
 def test_the_audits_page_is_served_until_it_is_interrupted(images, tmp_path):
     process = subprocess.Popen(
         [

@@ -44,6 +44,7 @@ def photos(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_the_epochs_of_clothing1m(photos, tmp_path, run_script):
     run = tmp_path / "run"
     done = run_script(

@@ -83,6 +83,7 @@ def saved_model_cli(*words):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_saved_model_cli_shows_it(exported):
     shown = saved_model_cli("show", "--dir", exported[0] / "digits/1", "--all")
     for name, given in (
@@ -114,6 +115,7 @@ def test_saved_model_cli_runs_it(exported, tmp_path):
     assert accuracy == pytest.approx(report["savedmodel"]["accuracy"])
 
 
+@pytest.mark.slow
 def test_dividemix_exports_its_two_networks_as_one(tmp_path, run_script):
     done = run_script(
         "cifar_train_dividemix.py",

@@ -20,6 +20,7 @@ def small(path, *flags):
     ]
 
 
+@pytest.mark.slow
 def test_a_run_in_half_precision_is_judged_as_it_was(tmp_path, run_script):
     flags = small(
         tmp_path, "--mixed_precision=float16", "--steps_per_execution=3"

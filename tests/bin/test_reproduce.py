@@ -57,6 +57,7 @@ def rerun(tmp_path_factory, run_script):
     )
 
 
+@pytest.mark.slow
 def test_a_row_is_measured_again_and_judged(rerun):
     path, done = rerun
     row = rows_lib.load().row("digits_baseline")
@@ -72,6 +73,7 @@ def test_a_row_is_measured_again_and_judged(rerun):
     assert found.curve["wrong_labels_fitted"][-1] > 0.5
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_not_trained_again(rerun, run_script):
     path, first = rerun
     metrics = path / "digits_baseline-0" / "metrics.jsonl"

@@ -205,6 +205,7 @@ def test_steps_that_are_asked_for_win_over_the_default_epochs(
     assert json.loads((path / "results.json").read_text())["steps"] == 7
 
 
+@pytest.mark.slow
 def test_ido_trains_whole_epochs_with_its_strong_view(tmp_path, run_script):
     flags = {
         **{"plugin": "", "studentnet": "small_cnn", "noise": "symmetric:0.3"},
@@ -273,6 +274,7 @@ def test_the_help_of_a_method(run_script):
     assert "small_cnn, wrn-D-K, my_cnn" in words and "my_noise:R" in words
 
 
+@pytest.mark.slow
 def test_a_method_that_compares_two_views(tmp_path, run_script):
     """The strong view is by its argument; what is served never saw it."""
     flags = {"method": "sop_plus", "max_number_of_steps": 8, "eval_every": 4}

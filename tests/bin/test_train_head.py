@@ -49,6 +49,7 @@ def test_the_audit_says_what_the_rule_said(run, run_script):
     assert done.stdout.splitlines()[-1].startswith(f"{flagged} of 24 labels")
 
 
+@pytest.mark.slow
 def test_it_is_exported_with_its_backbone(run, images, run_script, tmp_path):
     model = tmp_path / "model"
     done = run_script(
@@ -65,6 +66,7 @@ def test_it_is_exported_with_its_backbone(run, images, run_script, tmp_path):
     np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_corrections_are_heard(images, run_script, tmp_path):
     file = tmp_path / "c.csv"
     file.write_text("path,given_label,action\ntrain/dark/0.png,dark,remove\n")

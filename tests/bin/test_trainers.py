@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import slow_cases
+
 ROOT = pathlib.Path(__file__).parents[2]
 # Becomes a command that heeds Ctrl-C, which tests that run in the background
 # were told to ignore.  Not by `preexec_fn`: a process whose other threads call
@@ -73,6 +75,7 @@ def kill_after(flags, folder, lines):
     assert process.wait() == -signal.SIGKILL
 
 
+@pytest.mark.slow
 def test_a_killed_run_resumes_bit_for_bit(tmp_path, run_script):
     steps = {"max_number_of_steps": 150, "eval_every": 15}
     done = run_script(
@@ -103,7 +106,9 @@ def test_a_killed_run_resumes_bit_for_bit(tmp_path, run_script):
     assert steps == list(range(15, 151, 15))
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "sent", slow_cases.but([signal.SIGINT], [signal.SIGINT, signal.SIGTERM])
+)
 def test_who_ends_a_run_loses_nothing(tmp_path, sent):
     flags = small(tmp_path, max_number_of_steps=5000, eval_every=50)
     process = subprocess.Popen(
@@ -201,6 +206,7 @@ def test_the_originals_flags_are_understood(tmp_path, run_script):
         assert f"--{name} has no effect" in done.stderr
 
 
+@pytest.mark.slow
 def test_two_replicas_train_and_resume(tmp_path, run_script):
     flags = small(
         tmp_path,

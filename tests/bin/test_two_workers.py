@@ -136,6 +136,7 @@ def assert_near(found, expected):
         )
 
 
+@pytest.mark.slow
 def test_a_killed_worker_and_the_same_command_again(
     tmp_path, two_replicas, monkeypatch
 ):
@@ -197,6 +198,7 @@ def test_a_killed_worker_and_the_same_command_again(
     assert_near(final_variables(folder), expected)
 
 
+@pytest.mark.slow
 def test_an_epochs_state_is_gathered(tmp_path, two_replicas, monkeypatch):
     folder = tmp_path / "run"
     flags = {

@@ -150,6 +150,7 @@ def test_frozen_epoch_embedding(uncompiled):
         assert not arrays["fw_bias"][2:].any()
 
 
+@pytest.mark.slow
 def test_the_seed_decides():
     train, test = rows()
     recipe = dataclasses.replace(PUBLIC, steps=12)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import slow_cases
 from tfnoisy import errors
 from tfnoisy.augment import standard
 from tfnoisy.benchmarks import step_passes
@@ -94,7 +95,10 @@ def assert_same_bits(first, second):
 
 
 @pytest.mark.parametrize(
-    "make", [make_mentormix, make_bkd, lambda: Epochs(student())]
+    "make",
+    slow_cases.but(
+        [make_mentormix], [make_mentormix, make_bkd, lambda: Epochs(student())]
+    ),
 )
 def test_several_steps_a_call_change_nothing(make, tmp_path):
     one, rows = train(tmp_path / "one", make)
@@ -137,6 +141,7 @@ def test_a_bad_loss_within_a_call_is_named_by_its_step(tmp_path):
         train(tmp_path, lambda: Exploding(student()), steps_per_execution=4)
 
 
+@pytest.mark.slow
 def test_replicas_make_several_steps_a_call(tmp_path, two_replicas):
     runs = [
         train(
@@ -152,6 +157,7 @@ def test_replicas_make_several_steps_a_call(tmp_path, two_replicas):
     assert_same_bits(runs[0][0], runs[1][0])
 
 
+@pytest.mark.slow
 def test_a_float16_run_resumes_bit_for_bit(tmp_path):
     def make():
         return baseline.Baseline(student(dtype="float16"), ema_decay=0.9)
@@ -185,7 +191,9 @@ class Tiny(step_passes.Setting):
         return keras.Model(images, x)
 
 
-@pytest.mark.parametrize("method", catalogue.METHODS.names())
+@pytest.mark.parametrize(
+    "method", slow_cases.but(slow_cases.METHODS, catalogue.METHODS.names())
+)
 def test_a_step_by_xla_is_the_step(method):
     strategy = distribution.make_strategy("one_device")
     step = step_passes.step_of(method)

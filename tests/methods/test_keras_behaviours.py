@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import slow_cases
 import tiny_methods
 from tfnoisy import errors
 
@@ -218,7 +219,9 @@ def test_gradient_accumulation_is_refused():
         make(optimizer=optimizer)
 
 
-@pytest.mark.parametrize("name", tiny_methods.NAMES)
+@pytest.mark.parametrize(
+    "name", slow_cases.but(slow_cases.METHODS, tiny_methods.NAMES)
+)
 def test_copies_and_pickles_predict_the_same(name):
     method = make(name)
     expected = method.predict(VAL[0], verbose=0)

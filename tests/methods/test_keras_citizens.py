@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import slow_cases
 import tiny_methods
 from tfnoisy.catalogue import methods as catalogue
 from tfnoisy.methods.fitting import arrays
@@ -77,7 +78,10 @@ class Story:
     folder: pathlib.Path
 
 
-@pytest.fixture(scope="module", params=tiny_methods.NAMES)
+@pytest.fixture(
+    scope="module",
+    params=slow_cases.but(slow_cases.METHODS, tiny_methods.NAMES),
+)
 def story(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     backup = functools.partial(
@@ -330,6 +334,7 @@ def table_of(behaviours):
     return "\n".join(lines) + "\n"
 
 
+@pytest.mark.slow
 def test_the_readme_has_the_table_of_what_was_found_here(behaviours):
     """With TFNOISY_WRITE_TABLE=1 it is written."""
     wanted = {(c, name) for c in _COLUMNS for name in tiny_methods.NAMES}

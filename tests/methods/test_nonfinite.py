@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import slow_cases
 import tiny_runs
 from tfnoisy import errors
 from tfnoisy.methods import base
@@ -55,7 +56,9 @@ def train(runner, path, kinds, **kwargs):
     return training
 
 
-@pytest.mark.parametrize("name", ["mentormix", "ieg"])
+@pytest.mark.parametrize(
+    "name", slow_cases.but(["mentormix"], ["mentormix", "ieg"])
+)
 def test_bad_steps_leave_no_trace(name, tmp_path):
     runner = tiny_runs.Runner(name)
     training = train(runner, tmp_path / "run", KINDS)

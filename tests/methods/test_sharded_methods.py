@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import slow_cases
 from tfnoisy import randomness
 from tfnoisy.mentor import network as mentornet_net
 from tfnoisy.methods import base, baseline, mentormix, mentornet
@@ -195,7 +196,7 @@ def value(variable):
     return np.array(tf.convert_to_tensor(variable.value))
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", slow_cases.but(slow_cases.METHODS, METHODS))
 def test_two_replicas_are_one_device(name, two_replicas, monkeypatch):
     def of_first_replica(self, stream, *counters):
         return randomness.stream_seed(

@@ -98,6 +98,7 @@ def test_training_moves_the_statistics_once(resnet):
         v.assign(old)
 
 
+@pytest.mark.slow
 def test_inception_resnet_v2():
     model = registry.build("keras_inception_resnet_v2", 50, (75, 75, 3))
     assert registry.parameter_count(model) == 54383314

@@ -11,6 +11,7 @@ import warnings
 import pytest
 import tensorflow as tf
 
+import slow_cases
 import tfnoisy
 import tiny_runs
 from tfnoisy import errors
@@ -54,7 +55,10 @@ def killed_after(calls, run):
     return made
 
 
-@pytest.fixture(scope="module", params=tiny_runs.METHODS)
+@pytest.fixture(
+    scope="module",
+    params=slow_cases.but(["mentormix", "bkd"], tiny_runs.METHODS),
+)
 def whole(request, tmp_path_factory):
     """A method's undisturbed run: runner, bits, metrics, calls of our code."""
     runner = tiny_runs.Runner(request.param)

@@ -76,6 +76,7 @@ def test_a_resumed_run_ends_with_the_same_bytes(tmp_path):
     assert [row["step"] for row in rows_again] == [5, 7, 10, 12]
 
 
+@pytest.mark.slow
 def test_a_run_from_before_weights_were_kept_goes_on(tmp_path):
     whole = make_loop(tmp_path / "whole")
     whole.run()

@@ -54,6 +54,7 @@ def _resident():
     return int(fields[1]) * 4096
 
 
+@pytest.mark.slow
 def test_scalars_are_written_and_not_kept_in_memory(reporter):
     def write(steps):
         for step in steps:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import slow_cases
 from tfnoisy import errors
 from tfnoisy.augment import standard
 from tfnoisy.datasets import load, pipeline
@@ -85,7 +86,7 @@ def assert_same_state(found, expected):
         )
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", slow_cases.but(["baseline", "bkd"], METHODS))
 def test_the_same_weights_bit_for_bit(tmp_path, photographs, method):
     loops = [
         make_loop(tmp_path / name, photographs, method, **options)

@@ -42,6 +42,7 @@ def one_pass(root, cache_mib):
     return memory.high_water_mib() - before, np.concatenate(seen)
 
 
+@pytest.mark.slow
 def test_a_bound_on_memory_is_kept(photographs):
     context = multiprocessing.get_context("spawn")
     peaks, orders = [], []

@@ -445,6 +445,7 @@ def test_the_tipping_epoch_decides():
     )
 
 
+@pytest.mark.slow
 def test_an_epoch_of_the_curve_may_be_several_passes():
     data = data_of()
     kwargs = {"n_epoch": 15, "tipping_every": 2, "clean_test_freq": 100}
@@ -552,6 +553,7 @@ def run_loop(path, num_steps=16):
     return method, rows
 
 
+@pytest.mark.slow
 def test_a_resumed_run_ends_with_the_same_bytes(tmp_path):
     whole, rows = run_loop(tmp_path / "whole")
     # The stages have it judged after the first epoch and the last.

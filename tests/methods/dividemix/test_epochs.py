@@ -347,6 +347,7 @@ def state_of(method):
     return [*method.variables, *method.optimizer.variables]
 
 
+@pytest.mark.slow
 def test_a_resumed_run_ends_with_the_same_bytes(tmp_path):
     kwargs = {"warm_up": 1, "num_epochs": 2, "average_last": 5, "lr": 0.1}
     data = data_of()
@@ -376,6 +377,7 @@ def test_a_run_resumed_in_the_warm_up():
         np.testing.assert_array_equal(value, again, err_msg=value.path)
 
 
+@pytest.mark.slow
 def test_wrong_labels_are_found():
     training = data_of(225)
     method = compiled(num_ids=3 * 225 + 1, lr=0.1, warm_up=4, num_epochs=5)
@@ -408,6 +410,7 @@ def test_an_epoch_of_two_replicas_is_half_as_long(two_replicas):
     assert [len(batch["ids"]) for batch in batches] == [16, 16, 13, 16]
 
 
+@pytest.mark.slow
 def test_class_balanced_samples():
     kwargs = {"num_batches": 2, "batch_size": 5, "warm_up": 1, "num_epochs": 2}
     method, data = compiled(**kwargs, mix_unlabelled=False), data_of()

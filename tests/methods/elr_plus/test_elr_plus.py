@@ -170,6 +170,7 @@ def test_both_networks_see_the_same_steps(monkeypatch):
     ]
 
 
+@pytest.mark.slow
 def test_the_evidence_is_the_mean_of_both_shares():
     method = tiny_methods.compiled("elr_plus", mixup_alpha=0.0)
     images, labels = tiny_methods.digits()[0]

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import slow_cases
 import tiny_methods
 from tfnoisy import errors
 
@@ -109,7 +110,10 @@ OF_WEIGHTS = {
 }
 
 
-@pytest.fixture(scope="module", params=tiny_methods.NAMES)
+@pytest.fixture(
+    scope="module",
+    params=slow_cases.but(slow_cases.METHODS, tiny_methods.NAMES),
+)
 def method(request):
     made = tiny_methods.compiled(request.param)
     made.tiny_name = request.param

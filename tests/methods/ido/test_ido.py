@@ -109,6 +109,7 @@ def test_labels_are_judged_by_the_count_after_the_visit(mixture):
             np.testing.assert_allclose(found[row], expected, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_count_and_the_mixtures_of_a_training():
     method = tiny_methods.compiled("ido", stage1_epochs=6)
     images, labels = tiny_methods.digits()[0]

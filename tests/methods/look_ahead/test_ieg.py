@@ -608,6 +608,7 @@ def test_factors_of_zero_leave_out_their_losses():
     assert 0.0 < float(logs["xe_loss"]) < float(full["xe_loss"])
 
 
+@pytest.mark.slow
 def test_replicas_look_ahead_by_themselves(two_replicas):
     batch = batch_of()
     with two_replicas.scope():

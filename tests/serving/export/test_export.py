@@ -4,6 +4,7 @@ import json
 import numpy as np
 import pytest
 
+import slow_cases
 from tfnoisy import errors
 from tfnoisy.serving.export import export, lite, signatures
 from tfnoisy.serving.loader import c_loader
@@ -121,7 +122,9 @@ def test_the_held_out_choice_comes_first(trained, tmp_path):
     assert answer["top_k_class_ids"].shape == (3, 2)
 
 
-@pytest.mark.parametrize("wrong", ["SavedModel", "LiteRT file"])
+@pytest.mark.parametrize(
+    "wrong", slow_cases.but(["SavedModel"], ["SavedModel", "LiteRT file"])
+)
 def test_a_worse_model_is_not_passed_off(trained, tmp_path, monkeypatch, wrong):
     """Two lines that go wrong in the graph, or in the other format."""
     if wrong == "SavedModel":

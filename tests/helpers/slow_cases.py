@@ -1,0 +1,22 @@
+"""Which cases of a product `make test` runs; the rest is slow."""
+
+import pytest
+
+# A mentor, a second batch and an average; trusted images; two networks that
+# are trained in epochs.  The others are theirs in `make test-slow`.
+METHODS = ("mentormix", "l2r", "bkd")
+
+
+def but(quick, cases):
+    """Returns the cases as parameters, all but the quick ones marked `slow`.
+
+    Args:
+        quick: those that are not; each is one of the cases.
+        cases: what a test or a fixture is parametrised with.
+    """
+    cases = list(cases)
+    assert set(quick) <= set(cases), set(quick) - set(cases)
+    return [
+        case if case in quick else pytest.param(case, marks=pytest.mark.slow)
+        for case in cases
+    ]
