@@ -2,8 +2,9 @@
 
 Importing it takes five seconds of a processor, more than the work of most
 tests' scripts.  This process imports it once, with what of tfnoisy every run
-needs and no flag is defined by, and forks for each script, which gets what a shell would give it: its arguments and environment, files for what
-it prints, and a process of its own to end with an exit code.  (What TensorFlow
+needs and no flag is defined by, and forks for each script, which gets what a
+shell would give it: its arguments and environment, files for what it prints,
+and a process of its own to end with an exit code.  (What TensorFlow
 reads of the environment as it is imported is this process's.)
 
 A request is a line of JSON on the standard input, [words, environment, path of

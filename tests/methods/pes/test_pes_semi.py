@@ -181,6 +181,19 @@ def test_batches_have_only_full_parts_of_both_kinds():
             np.testing.assert_array_equal(value, batches[5][name][key])
 
 
+def deep():
+    """A student of two layers."""
+    keras.utils.set_random_seed(0)
+    return keras.Sequential(
+        [
+            keras.Input(tiny_runs.SHAPE),
+            keras.layers.Flatten(),
+            keras.layers.Dense(6, "relu"),
+            keras.layers.Dense(10),
+        ]
+    )
+
+
 def normalised():
     """A student whose features are normalised by batches."""
     keras.utils.set_random_seed(0)
@@ -295,7 +308,10 @@ def softmax(z):
 @pytest.mark.parametrize("epoch", [25, 160])
 def test_a_step_of_mixmatch(epoch):
     """The step once more, in NumPy from the sheet."""
-    method, _, _ = staged(T1=20, weight_decay=0.0, lambda_u=5.0)
+    method = pes_semi.PESSemi(
+        deep(), num_ids=COUNT, T1=20, weight_decay=0.0, lambda_u=5.0
+    )
+    method.compile(keras.optimizers.SGD(0.1))
     rng = np.random.default_rng(0)
     x, u = (rng.normal(size=(n, 2, 8, 8, 1)).astype("f4") for n in (5, 3))
     labels = np.array([0, 3, 3, 9, 1])
@@ -400,3 +416,14 @@ def test_a_network_without_a_dense_layer_at_its_end():
     )
     with pytest.raises(errors.ArgumentError, match="keras.layers.Dense"):
         last_layer.of(student)
+
+
+def test_a_network_of_one_layer_goes_on_to_be_trained():
+    method, data, _ = staged(T1=0, T2=0)
+    assert len(method.student.trainable_variables) == len(method.new_layer)
+    before = [base.value_of(v) for v in method.new_layer]
+    batch = next(iter(method.stage(0, data, 1000).batches(0)))
+    method.mixmatch_step(batch)
+    assert method.steps_made() == 1
+    for v, a in zip(method.new_layer, before, strict=True):
+        assert not np.array_equal(base.value_of(v), a)

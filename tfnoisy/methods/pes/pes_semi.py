@@ -34,6 +34,7 @@ Deviations: a batch without unconfident examples has no second loss, where the
 original stops with an error; if no example is confident, all are, with a
 warning.  A subset that is smaller than its part of a batch gives all that it
 has.  Keras's Adam adds epsilon before the bias is corrected; so does this.
+Where the last layer is the only one, it goes on to be trained.
 """
 
 import keras
@@ -162,7 +163,8 @@ class PESSemi(epochs.RefiningMethod):
         trained = self.student.trainable_variables
         if not self.train_new_layers:
             new = {id(v) for v in self.new_layer}
-            trained = [v for v in trained if id(v) not in new]
+            # A network of one layer would not be trained at all.
+            trained = [v for v in trained if id(v) not in new] or trained
         factor = dividemix.ramp_up(self.epoch_now(), self.T1, self.lambda_u)
         with tf.GradientTape() as tape:
             logits = self.student(images, training=True)
