@@ -19,9 +19,11 @@ demo: .venv/.installed
 test: .venv/.installed-dev lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile --durations=10
 
-# Further cases of what `make test` checks, and whole walks; CI runs both.
+# Further cases of what `make test` checks, and whole walks; CI runs both.  What
+# the methods' README says of all methods wants all behaviours in one run.
 test-slow: .venv/.installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile --durations=10 -m slow
+	$(BIN)/python -m pytest -n 2 --dist loadfile --durations=10 \
+	    -m 'slow or behaviour'
 
 # What takes many minutes: SIGKILL at random moments, for each method.
 test-long: .venv/.installed-dev

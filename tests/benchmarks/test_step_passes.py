@@ -65,6 +65,13 @@ def test_dividemix_guesses_and_mixes_both_views_of_both_parts(counted):
     }
 
 
+def test_pes_guesses_both_views_and_mixes_both_parts(counted):
+    setting, rows = counted
+    run, batch = step_passes.step_of("pes_semi").compiled(setting)
+    # u1 and u2, and all four mixed.
+    assert seen_by(run, rows, batch) == {"training": 2 * B + 4 * B}
+
+
 def test_bkd_updates_two_networks(counted):
     setting, rows = counted
     run, batch = step_passes.step_of("bkd").compiled(setting)
@@ -85,10 +92,10 @@ def test_mixed_pieces_are_of_as_many_images_as_are_mixed():
         if (step := step_passes.step_of(name))
         and any(piece.startswith("mixed") for piece in step.passes)
     }
-    assert mixed == {"dividemix": 4, "ieg": 3, "sop_plus": 2}
+    assert mixed == {"dividemix": 4, "pes_semi": 4, "ieg": 3, "sop_plus": 2}
 
 
-@pytest.mark.parametrize("method", ["dividemix", "bkd", "promix"])
+@pytest.mark.parametrize("method", ["dividemix", "pes_semi", "bkd", "promix"])
 def test_a_step_of_an_epoch_takes_short_batches(method):
     step = step_passes.step_of(method)
     run, batch = step.compiled(step_passes.Setting("small_cnn", B, (8, 8, 1)))

@@ -137,7 +137,7 @@ def test_every_method_of_the_catalogue_can_be_described():
             continue
         score = entry.evidence.score
         left = run_evidence.of(
-            leaving(arrays(score), p_threshold=0.75), entry.name
+            leaving(arrays(score), p_threshold=0.75, tau=0.99), entry.name
         )
         assert left.title == entry.heading and left.score == score
         assert "{" not in left.criterion
