@@ -176,7 +176,7 @@ def trained(name, strategy):
         step = method.stage2_step
     if name == "pes_semi":
         batch = divided_batch_of
-        step = method.mixmatch_step
+        step = method.divided_step
     if name == "promix":
         step = method.selected_step
     compiled = tf.function(lambda values: strategy.run(step, (values,)))

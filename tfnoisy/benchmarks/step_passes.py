@@ -217,7 +217,7 @@ PES_SEMI = Step(
     _plain,
     {"forward": 2, "mixed_update": 1},
     mixed=4,
-    step=lambda method: method.mixmatch_step,
+    step=lambda method: method.divided_step,
     batch=_divided_batch,
     short_batches=True,
     batch_size=64,
