@@ -96,6 +96,14 @@ def test_sops_rates_hang_on_the_number_of_classes():
         ("elr_plus", "digits", 90, "--lr_drops=0.75 --ema_step=615"),
         ("elr_plus", "cifar10", 200, "--lr_drops=0.75"),
         (
+            *("pes", "digits", 90),
+            "--lr=0.05 --T1=18 --lr_drop_epochs=45,67 --refine_lr=0.003",
+        ),
+        (
+            *("pes", "cifar100", 200),
+            "--lr=0.1 --T1=30 --lr_drop_epochs=100,150",
+        ),
+        (
             "pes_semi",
             "digits",
             90,

@@ -212,6 +212,13 @@ IDO = Step(
 )
 # Both views in one pass.
 SOP_PLUS = Step(_plain, {"mixed_update": 1}, mixed=2)
+# On confident examples: of the layers before the new ones alone.
+PES = Step(
+    _plain,
+    {"update": 1},
+    step=lambda method: method.divided_step,
+    short_batches=True,
+)
 # The guesses of two views, and the update on four batches' worth.
 PES_SEMI = Step(
     _plain,

@@ -260,7 +260,8 @@ class RefiningMethod(division.DividingMethod):
     def epoch_now(self):
         """Returns e + k / K of step k of K in the epoch, a float32 scalar."""
         made = tf.cast(self.step, tf.int64) - self.first_step
-        steps = tf.cast(self.last_step - self.first_step, tf.int64)
+        # A step by itself, of no stage, has an epoch of its own.
+        steps = tf.maximum(self.last_step.value - self.first_step.value, 1)
         fraction = tf.cast(made / steps, tf.float32)
         return tf.cast(self.epoch, tf.float32) + fraction
 
