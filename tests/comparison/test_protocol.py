@@ -97,7 +97,7 @@ def test_sops_rates_hang_on_the_number_of_classes():
         ("elr_plus", "cifar10", 200, "--lr_drops=0.75"),
         (
             *("pes", "digits", 90),
-            "--lr=0.05 --T1=18 --lr_drop_epochs=45,67 --refine_lr=0.003",
+            "--lr=0.05 --T1=18 --lr_drop_epochs=45,67 --PES_lr=0.003",
         ),
         (
             *("pes", "cifar100", 200),
@@ -107,7 +107,7 @@ def test_sops_rates_hang_on_the_number_of_classes():
             "pes_semi",
             "digits",
             90,
-            "--lr=0.05 --T1=18 --lambda_u=5 --refine_lr=0.003",
+            "--lr=0.05 --T1=18 --lambda_u=5 --PES_lr=0.003",
         ),
         ("pes_semi", "cifar100", 300, "--lr=0.02 --T1=35 --lambda_u=75"),
         (

@@ -108,13 +108,13 @@ def ido_in_stage_2():
 
 
 def pes_of_confident_labels():
-    method = pes.PES(network(), num_ids=NUM_IDS, T1=0, T2=0)
+    method = pes.PES(network(), num_ids=NUM_IDS, T1=1, T2=0)
     method.class_weights.assign([0.5, 1.0, 2.0])
     return method
 
 
 def pes_that_mixes():
-    method = pes_semi.PESSemi(network(), num_ids=NUM_IDS, T1=0)
+    method = pes_semi.PESSemi(network(), num_ids=NUM_IDS, T1=1)
     method.epoch.assign(4)
     return method
 

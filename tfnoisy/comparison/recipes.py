@@ -109,7 +109,7 @@ def pes(protocol):
         f"--lr={0.05 if protocol.is_digits else 0.1}",
         f"--T1={plain}",
         f"--lr_drop_epochs={','.join(map(str, drops))}",
-        *(["--refine_lr=0.003"] if protocol.is_digits else []),
+        *(["--PES_lr=0.003"] if protocol.is_digits else []),
     ]
 
 
@@ -126,7 +126,7 @@ def pes_semi(protocol):
         f"--lr={rate}",
         f"--T1={plain}",
         f"--lambda_u={5 if few else 75}",
-        *(["--refine_lr=0.003"] if protocol.is_digits else []),
+        *(["--PES_lr=0.003"] if protocol.is_digits else []),
     ]
 
 

@@ -90,6 +90,17 @@ def test_what_each_epoch_trains():
     assert step <= 2 * (6 + 2)
 
 
+@pytest.mark.parametrize("classes, epochs", [(10, 25), (11, 30)])
+def test_the_usual_number_of_plain_epochs(classes, epochs):
+    network = registry.build("small_cnn", classes, tiny_runs.SHAPE)
+    method = pes.PES(network, num_ids=COUNT)
+    assert method.plain_epochs == epochs
+    assert pes.PES(network, T1=3).plain_epochs == 3
+    arguments = {"T1": 0, "T2": 7, "T3": 5}
+    assert method.steps_of_run(25, 300, 100, arguments) == 3 * 25
+    assert method.steps_of_run(26, 300, 100, arguments) == 3 * (26 + 11)
+
+
 def test_without_refinement_epoch_t1_is_left_out():
     method = made(T2=0, T3=0)
     data = tiny_runs.make_data(batch_size=BATCH)
@@ -230,7 +241,7 @@ def test_before_t1_it_is_plain_training():
 
 def test_a_step_on_confident_examples():
     """The step once more: weighted loss, decay, momentum, of the old layers."""
-    method = made(T1=0, weight_decay=0.01)
+    method = made(weight_decay=0.01)
     weights = np.linspace(0.5, 2, 10).astype("f4")
     method.class_weights.assign(weights)
     data = tiny_runs.make_data(batch_size=BATCH)
@@ -267,9 +278,12 @@ def test_two_replicas_refine_a_stage_as_one_device_does(two_replicas):
     found = []
     for strategy in (tf.distribute.OneDeviceStrategy("/cpu:0"), two_replicas):
         with strategy.scope():
-            method = made(T1=0)
+            method = made()
         data = tiny_runs.make_data(batch_size=BATCH)
-        stage = method.stage(0, data, 1000)
+        # After the plain epoch.
+        begin = COUNT // (BATCH * strategy.num_replicas_in_sync)
+        method.step.assign(begin)
+        stage = method.stage(begin, data, 1000)
         batch = next(iter(stage.batches(0, None)))
         step = tf.function(
             lambda s=strategy, t=stage, b=batch: s.run(t.train_step, (b,))

@@ -309,17 +309,20 @@ def test_two_replicas_refine_as_one_device_does(two_replicas):
     found = []
     for strategy in (tf.distribute.OneDeviceStrategy("/cpu:0"), two_replicas):
         with strategy.scope():
-            method = pes_semi.PESSemi(normalised(), num_ids=COUNT, T1=0, T2=1)
+            method = pes_semi.PESSemi(normalised(), num_ids=COUNT, T1=1, T2=1)
             method.compile(keras.optimizers.SGD(0.1))
         data = tiny_runs.make_data(batch_size=BATCH)
-        stage = method.stage(0, data, 1000)
+        # After the plain epoch.
+        begin = COUNT // (BATCH * strategy.num_replicas_in_sync)
+        method.step.assign(begin)
+        stage = method.stage(begin, data, 1000)
         batch = next(iter(stage.batches(0, None)))
         step = tf.function(
             lambda s=strategy, t=stage, b=batch: s.run(t.train_step, (b,))
         )
         for _ in range(3):
             step()
-        assert method.steps_made() == 3
+        assert method.steps_made() == begin + 3
         found.append([base.value_of(v) for v in method.new_variables])
     for one, two in zip(*found, strict=True):
         np.testing.assert_allclose(one, two, atol=2e-6)
@@ -451,23 +454,24 @@ def test_a_network_without_a_dense_layer_at_its_end():
 
 
 def test_a_network_of_one_layer_goes_on_to_be_trained():
-    method, data, _ = staged(T1=0, T2=1)
+    method, data, _ = staged(T1=1, T2=1)
     assert len(method.student.trainable_variables) == len(method.new_variables)
     before = [base.value_of(v) for v in method.new_variables]
-    method.step.assign(2)
-    stage = method.stage(2, data, 1000)
+    method.step.assign(4)
+    stage = method.stage(4, data, 1000)
     stage.train_step(next(iter(stage.batches(0))))
-    assert method.steps_made() == 3
+    assert method.steps_made() == 5
     for v, a in zip(method.new_variables, before, strict=True):
         assert not np.array_equal(base.value_of(v), a)
 
 
 def test_without_a_refinement_no_layer_is_new():
-    method = pes_semi.PESSemi(normalised(), num_ids=COUNT, T1=0, T2=0)
+    method = pes_semi.PESSemi(normalised(), num_ids=COUNT, T1=1, T2=0)
     method.compile(keras.optimizers.SGD(0.1))
+    method.step.assign(2)
     before = [base.value_of(v) for v in method.student.trainable_variables]
     data = tiny_runs.make_data(batch_size=BATCH)
-    stage = method.stage(0, data, 1000)
+    stage = method.stage(2, data, 1000)
     for v, a in zip(method.student.trainable_variables, before, strict=True):
         np.testing.assert_array_equal(base.value_of(v), a)
     assert stage.train_step == method.divided_step
@@ -483,7 +487,7 @@ def test_without_a_refinement_no_layer_is_new():
 def test_mixing_nothing_is_weighted_training_on_both_views(monkeypatch):
     """The sheet's reduction: l = 1, lambda_u = 0."""
     method = pes_semi.PESSemi(
-        deep(), num_ids=COUNT, T1=0, lambda_u=0.0, weight_decay=0.0
+        deep(), num_ids=COUNT, T1=1, lambda_u=0.0, weight_decay=0.0
     )
     method.compile(keras.optimizers.SGD(0.1))
     monkeypatch.setattr(method, "beta_draws", lambda batch: tf.constant(1.0))

@@ -25,6 +25,8 @@ from tfnoisy.nets import weight_decay as decay
 
 # What random orders and views in an epoch are for; `division` has the third.
 _PLAIN, _REFINE = range(2)
+# Classes, up to which the authors' numbers of CIFAR-10 are taken.
+_FEW = 10
 
 
 class RefiningMethod(division.DividingMethod):
@@ -35,20 +37,22 @@ class RefiningMethod(division.DividingMethod):
 
     Attributes:
         epoch: int64 scalar, the epoch under way.
+        usual_T1: T1 for at most ten classes, and for more.
         refining_epoch: whether the refinement is epoch T1, and divided ones
             begin with T1 + 1; else it comes before epoch T1.
     """
 
     trains_in_epochs = True
     epoch_passes = 1
+    usual_T1 = (20, 35)
     refining_epoch = False
 
     def __init__(
         self,
         student,
         *,
-        T1=20,
-        refine_lr=1e-4,
+        T1=0,
+        PES_lr=1e-4,
         train_new_layers=False,
         num_epochs=300,
         lr: float | None = None,
@@ -60,9 +64,9 @@ class RefiningMethod(division.DividingMethod):
         Args:
             student: a built `keras.Model`, images -> logits, whose last layer
                 is a `keras.layers.Dense`.
-            T1: the epochs of plain training; 0 for none, where the authors'
-                scripts take their default.
-            refine_lr: Adam's learning rate in the refinement; on CIFAR five
+            T1: the epochs of plain training; 0 for the authors' number, of
+                CIFAR-10 for at most ten classes, else of CIFAR-100.
+            PES_lr: Adam's learning rate in the refinement; on CIFAR five
                 passes have 1,950 steps, fewer need more for a layer that begins
                 anew.
             train_new_layers: whether layers that began anew go on to be
@@ -78,16 +82,14 @@ class RefiningMethod(division.DividingMethod):
         Raises:
             UserError: for values that are out of range.
         """
-        self.check(
-            T1=T1, refine_lr=refine_lr, num_epochs=num_epochs, lr=lr or 0
-        )
+        self.check(T1=T1, PES_lr=PES_lr, num_epochs=num_epochs, lr=lr or 0)
         super().__init__(
             student,
             weight_decay=weight_decay,
             **{"decayed": decay.all_trainable, **kwargs},
         )
         self.T1 = T1
-        self.refine_lr = refine_lr
+        self.PES_lr = PES_lr
         self.train_new_layers = train_new_layers
         self.num_epochs = math.ceil(num_epochs)
         self.lr = lr
@@ -106,6 +108,11 @@ class RefiningMethod(division.DividingMethod):
         for name, value in values.items():
             if not 0 <= value < np.inf:
                 raise errors.UserError(f"--{name}={value}: it is 0 or more")
+
+    @property
+    def plain_epochs(self):
+        """T1, or where that is 0 the authors' number of plain epochs."""
+        return self.T1 or self.usual_T1[self.num_classes > _FEW]
 
     @property
     def refinements(self):
@@ -160,7 +167,7 @@ class RefiningMethod(division.DividingMethod):
             arguments: {T1, T2, ...}, as of the constructor.
         """
         passes = num_epochs
-        if num_epochs > arguments["T1"]:
+        if num_epochs > (arguments["T1"] or cls.usual_T1[0]):
             passes += arguments["T2"] + arguments.get("T3", 0)
             passes -= cls.refining_epoch
         return passes * max(num_examples // batch_size, 1)
@@ -177,7 +184,7 @@ class RefiningMethod(division.DividingMethod):
             # Of the epoch, or of the refinement; and the steps of an epoch.
             self.first_step = self.add_state("first_step", 0)
             self.last_step = self.add_state("last_step", 0)
-            self._adam = refinement.Adam(self.refine_lr, self.new_variables)
+            self._adam = refinement.Adam(self.PES_lr, self.new_variables)
 
     @property
     def new_variables(self):
@@ -285,15 +292,16 @@ class RefiningMethod(division.DividingMethod):
         full = max(len(data.dataset) // examples, 1)
         # Of each pass of the refinement: how many stages, which of its passes.
         passes = [(n, k) for n, count in self.refinements for k in range(count)]
-        number, num_plain = step // full, self.T1 + len(passes)
+        plain = self.plain_epochs
+        number, num_plain = step // full, plain + len(passes)
         if step >= num_steps:
             return None
         if number < num_plain:
-            epoch = min(number, self.T1)
+            epoch = min(number, plain)
         else:
             epoch = int(base.value_of(self.epoch))
             begins = step >= int(base.value_of(self.last_step))
-            first_epoch = self.T1 + (self.refining_epoch and len(passes) > 0)
+            first_epoch = plain + (self.refining_epoch and len(passes) > 0)
             if step == num_plain * full:
                 begins, epoch = True, first_epoch
             elif begins or epoch < first_epoch:
@@ -302,12 +310,12 @@ class RefiningMethod(division.DividingMethod):
             return None
         in_all = self.num_epochs or -(-num_steps // full) - len(passes)
         self.begin_epoch(epoch, in_all)
-        if number < self.T1:
+        if number < plain:
             return self._pass(data, number, full, _PLAIN, self.plain_step)
         if number < num_plain:
-            k = number - self.T1
-            if step == (number - passes[k][1]) * full:
-                self._begin_anew(passes[k][0])
+            num_stages, k = passes[number - plain]
+            if step == (number - k) * full:
+                self._begin_anew(num_stages)
             return self._refining_pass(data, number, full, passes)
         if begins:
             self.divide(data, epoch)
@@ -337,9 +345,10 @@ class RefiningMethod(division.DividingMethod):
 
     def _refining_pass(self, data, number, full, passes):
         """Returns a stage of one pass of the refinement, the number-th."""
-        num_stages, k = passes[number - self.T1]
+        position = number - self.plain_epochs
+        num_stages, k = passes[position]
         self.first_step.assign((number - k) * full)
-        is_last = number + 1 == self.T1 + len(passes)
+        is_last = position + 1 == len(passes)
         return self._pass(
             data,
             number,

@@ -65,17 +65,17 @@ def weighted_loss(logits, labels, weights):
 class PES(epochs.RefiningMethod):
     """Trains a student by PES."""
 
+    usual_T1 = (25, 30)
     refining_epoch = True
 
     def __init__(
         self,
         student,
         *,
-        T1=25,
         T2=7,
         T3=5,
         num_epochs=200,
-        lr_drop_epochs=(100, 150, 200),
+        lr_drop_epochs=(100, 150),
         weight_decay=1e-4,
         num_ids=None,
         **kwargs,
@@ -84,7 +84,6 @@ class PES(epochs.RefiningMethod):
 
         Args:
             student: as for `epochs.RefiningMethod`.
-            T1: the epochs of plain training; 30 for CIFAR-100.
             T2: the passes in which the new last stage and final layer are
                 trained alone; 0 for no new stage.
             T3: the passes in which a new final layer is trained alone then; 0
@@ -98,7 +97,8 @@ class PES(epochs.RefiningMethod):
                 are trained.
             num_ids: the largest example id plus one; None for the examples
                 that `fit` sees.
-            **kwargs: as for `epochs.RefiningMethod`.
+            **kwargs: as for `epochs.RefiningMethod`; T1 of 0 is 25, and 30
+                for more than ten classes.
 
         Raises:
             UserError: for values that are out of range.
@@ -108,7 +108,6 @@ class PES(epochs.RefiningMethod):
         self.check(T2=T2, T3=T3)
         super().__init__(
             student,
-            T1=T1,
             num_epochs=num_epochs,
             weight_decay=weight_decay,
             **kwargs,

@@ -115,9 +115,9 @@ class PESSemi(epochs.RefiningMethod):
                 16 epochs; 75 for CIFAR-100N, 15 for 40 % instance noise.
             num_ids: the largest example id plus one; None for the examples
                 that `fit` sees.
-            **kwargs: as for `epochs.RefiningMethod`; T1 is 35 for CIFAR-100,
-                and with `lr` the learning rate falls along half a cosine to a
-                hundredth.
+            **kwargs: as for `epochs.RefiningMethod`; T1 of 0 is 20, and 35
+                for more than ten classes; with `lr` the learning rate falls
+                along half a cosine to a hundredth.
 
         Raises:
             UserError: for values that are out of range.
@@ -231,7 +231,9 @@ class PESSemi(epochs.RefiningMethod):
             self.beta_draws(batch),
         )
         trained = self.still_trained()
-        factor = dividemix.ramp_up(self.epoch_now(), self.T1, self.lambda_u)
+        factor = dividemix.ramp_up(
+            self.epoch_now(), self.plain_epochs, self.lambda_u
+        )
         with tf.GradientTape() as tape:
             logits = self.student(images, training=True)
             of_x = confident_loss(
