@@ -51,10 +51,19 @@ def test_batch_sizes(confident, others, expected):
 def test_the_loss_of_confident_examples(weights, expected):
     logits = tf.constant([[2.0, 0, -1], [0, 1, 0]])
     targets = tf.constant([[0.8, 0.1, 0.1], [0.2, 0.5, 0.3]])
-    found = pes_semi.confident_loss(
-        logits, targets, tf.constant(weights, tf.float32)
-    )
+    w = tf.constant(weights, tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        found = pes_semi.confident_loss(logits, targets, w)
     assert float(found) == pytest.approx(expected, abs=2e-6)
+    # Of -sum_c w_c Y_c ln p_c: p sum_c w_c Y_c - w Y, over the rows.
+    terms = (w * targets).numpy()
+    p = tf.nn.softmax(logits).numpy()
+    np.testing.assert_allclose(
+        tape.gradient(found, logits),
+        (p * terms.sum(1, keepdims=True) - terms) / 2,
+        atol=1e-6,
+    )
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,6 @@ import keras
 import tensorflow as tf
 
 from tfnoisy import randomness
-from tfnoisy.methods import losses as losses_lib
 from tfnoisy.methods import mixup
 from tfnoisy.methods.dividemix import dividemix
 from tfnoisy.methods.pes import epochs
@@ -94,7 +93,10 @@ def confident_loss(logits, targets, weights):
         targets: Y, [M, C].
         weights: w, [C].
     """
-    return tf.reduce_mean(losses_lib.cross_entropy(weights * targets, logits))
+    # Not TensorFlow's cross-entropy: its gradient is right only for rows whose
+    # sum is 1.
+    terms = weights * targets * tf.nn.log_softmax(logits)
+    return -tf.reduce_mean(tf.reduce_sum(terms, -1))
 
 
 @keras.saving.register_keras_serializable("tfnoisy")
