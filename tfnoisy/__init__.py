@@ -42,6 +42,7 @@ with epy.lazy_api_imports(globals()):
     from tfnoisy.methods.look_ahead.l2r import L2R
     from tfnoisy.methods.mentormix import MentorMix
     from tfnoisy.methods.mentornet import MentorNet
+    from tfnoisy.methods.pes.pes import PES
     from tfnoisy.methods.pes.pes_semi import PESSemi
     from tfnoisy.methods.promix.promix import ProMix
     from tfnoisy.methods.sce import SCE
@@ -60,6 +61,7 @@ __all__ = (
     "IDO",
     "IEG",
     "L2R",
+    "PES",
     "SCE",
     "SOP",
     "Baseline",

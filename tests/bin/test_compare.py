@@ -87,8 +87,8 @@ def test_an_unknown_method_is_the_users_mistake(tmp_path, run_script):
     assert done.stderr == (
         "compare.py: no method 'mixmup'; did you mean mixup? (there are "
         "baseline, mixup, mentornet, mentormix, gce, tgce, sce, elr, elr_plus, "
-        "ido, sop, sop_plus, pes_semi, promix, ieg, l2r, fsr, dividemix, bkd; "
-        "--plugin=MODULE adds more)\n"
+        "ido, sop, sop_plus, pes, pes_semi, promix, ieg, l2r, fsr, dividemix, "
+        "bkd; --plugin=MODULE adds more)\n"
     )
     assert not path.exists()
 
@@ -100,10 +100,10 @@ def test_a_dry_run_prints_the_commands(tmp_path, run_script):
     )
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
-    assert len(lines) == 19 * 2
-    assert lines[17].startswith("bin/cifar_train_dividemix.py --studentnet=")
-    assert " --batch_size=60 --batch_size=20 " in lines[17]
-    assert lines[37].endswith(f" --seed=1 --train_log_dir={path}/bkd-1")
+    assert len(lines) == 20 * 2
+    assert lines[18].startswith("bin/cifar_train_dividemix.py --studentnet=")
+    assert " --batch_size=60 --batch_size=20 " in lines[18]
+    assert lines[39].endswith(f" --seed=1 --train_log_dir={path}/bkd-1")
     assert not path.exists()
 
 

@@ -1,5 +1,6 @@
 """The plugin of tests/plugin, by every command that a method goes through."""
 
+import itertools
 import json
 import pathlib
 import re
@@ -239,6 +240,36 @@ def test_elr_plus_trains_each_network_in_each_epoch(tmp_path, run_script):
     results = json.loads((tmp_path / "results.json").read_text())
     assert results["steps"] == 2 * 2 * 3
     assert len(np.load(tmp_path / "evidence.npz")["ids"]) == 70
+
+
+def test_pes_counts_its_refinement_beside_the_epochs(tmp_path, run_script):
+    flags = {
+        **{"plugin": "", "studentnet": "small_cnn", "noise": "symmetric:0.3"},
+        **{"train_split": "train[:70]", "num_epochs": 4, "eval_every": 0},
+        **{"method": "pes", "T1": 1, "T2": 2, "T3": 1, "lr": 0.1},
+        **{"lr_drop_epochs": "2,3"},
+    }
+    words = [f for f in small(tmp_path, **flags) if f[:4] != "--q="]
+    done = run_script("train.py", *words)
+    assert done.returncode == 0, done.stderr
+    rows = [
+        json.loads(line)
+        for line in (tmp_path / "metrics.jsonl").read_text().splitlines()
+    ]
+    full = rows[0]["step"]
+    # An epoch of plain training, one of three passes, and those of what is
+    # confident.
+    assert [row["step"] for row in rows[:2]] == [full, 4 * full]
+    assert len(rows) == 4
+    assert all(
+        1 <= b["step"] - a["step"] <= full
+        for a, b in itertools.pairwise(rows[1:])
+    )
+    rates = [row["learning_rate"] for row in rows]
+    np.testing.assert_allclose(rates, [0.1, 0.1, 0.01, 0.001], rtol=1e-5)
+    assert len(np.load(tmp_path / "evidence.npz")["ids"]) == 70
+    done = run_script("train.py", *words, "--T2=-1", "--overwrite")
+    assert done.returncode == 2 and "--T2=-1: it is 0 or more" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -96,10 +96,18 @@ def test_sops_rates_hang_on_the_number_of_classes():
         ("elr_plus", "digits", 90, "--lr_drops=0.75 --ema_step=615"),
         ("elr_plus", "cifar10", 200, "--lr_drops=0.75"),
         (
+            *("pes", "digits", 90),
+            "--lr=0.05 --T1=18 --lr_drop_epochs=45,67 --PES_lr=0.003",
+        ),
+        (
+            *("pes", "cifar100", 200),
+            "--lr=0.1 --T1=30 --lr_drop_epochs=100,150",
+        ),
+        (
             "pes_semi",
             "digits",
             90,
-            "--lr=0.05 --T1=18 --lambda_u=5 --refine_lr=0.003",
+            "--lr=0.05 --T1=18 --lambda_u=5 --PES_lr=0.003",
         ),
         ("pes_semi", "cifar100", 300, "--lr=0.02 --T1=35 --lambda_u=75"),
         (

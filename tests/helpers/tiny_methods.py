@@ -22,7 +22,7 @@ from tfnoisy.methods.dividemix import dividemix
 from tfnoisy.methods.elr_plus import elr_plus
 from tfnoisy.methods.ido import ido
 from tfnoisy.methods.look_ahead import fsr, ieg, l2r
-from tfnoisy.methods.pes import pes_semi
+from tfnoisy.methods.pes import pes, pes_semi
 from tfnoisy.methods.promix import promix
 from tfnoisy.training import optimizer
 
@@ -94,6 +94,7 @@ NAMES = (
     "ido",
     "sop",
     "sop_plus",
+    "pes",
     "pes_semi",
     "promix",
     "l2r",
@@ -123,6 +124,7 @@ _CLASSES = {
     "sop_plus": functools.partial(
         sop.SOP, ratio_consistency=0.9, ratio_balance=0.1, strong=fainter
     ),
+    "pes": functools.partial(pes.PES, T1=1, T2=1, T3=1, num_epochs=14),
     "pes_semi": functools.partial(
         pes_semi.PESSemi, T1=2, T2=1, num_epochs=12, lambda_u=5.0
     ),

@@ -27,7 +27,7 @@ from tfnoisy.methods.dividemix import dividemix
 from tfnoisy.methods.elr_plus import elr_plus
 from tfnoisy.methods.ido import ido
 from tfnoisy.methods.look_ahead import fsr, ieg, l2r
-from tfnoisy.methods.pes import pes_semi
+from tfnoisy.methods.pes import pes, pes_semi
 from tfnoisy.methods.promix import promix
 from tfnoisy.nets import pair
 from tfnoisy.runs import folder as run_folder
@@ -83,6 +83,9 @@ METHODS = {
     "sop_plus": lambda: sop.SOP(
         student(1), num_ids=COUNT, ratio_consistency=0.9, ratio_balance=0.1
     ),
+    "pes": lambda: pes.PES(
+        student(1), T1=2, T2=1, T3=1, num_epochs=0, lr=0.05, num_ids=COUNT
+    ),
     "pes_semi": lambda: pes_semi.PESSemi(
         student(1), T1=2, T2=1, num_epochs=0, lr=0.05, num_ids=COUNT
     ),
@@ -110,7 +113,9 @@ METHODS = {
     "bkd": lambda: _paired(bkd.BKD, n_epoch=5, clean_test_freq=2),
 }
 # They say themselves when they are judged.
-IN_EPOCHS = ("elr_plus", "ido", "pes_semi", "promix", "dividemix", "bkd")
+IN_EPOCHS = (
+    *("elr_plus", "ido", "pes", "pes_semi", "promix", "dividemix", "bkd"),
+)
 
 
 def make_data(batch_size=20):

@@ -61,6 +61,7 @@ def test_a_loss_that_would_be_ignored_is_refused():
         "tgce",
         "elr_plus",
         "ido",
+        "pes",
         "pes_semi",
         "promix",
         "l2r",

@@ -21,7 +21,7 @@ from tfnoisy.methods.dividemix import dividemix
 from tfnoisy.methods.elr_plus import elr_plus
 from tfnoisy.methods.ido import beta_mixture, ido
 from tfnoisy.methods.look_ahead import fsr, ieg, l2r
-from tfnoisy.methods.pes import pes_semi
+from tfnoisy.methods.pes import pes, pes_semi
 from tfnoisy.methods.promix import promix
 from tfnoisy.nets import layers, pair, registry
 from tfnoisy.training import optimizer
@@ -107,8 +107,14 @@ def ido_in_stage_2():
     return method
 
 
+def pes_of_confident_labels():
+    method = pes.PES(network(), num_ids=NUM_IDS, T1=1, T2=0)
+    method.class_weights.assign([0.5, 1.0, 2.0])
+    return method
+
+
 def pes_that_mixes():
-    method = pes_semi.PESSemi(network(), num_ids=NUM_IDS, T1=0)
+    method = pes_semi.PESSemi(network(), num_ids=NUM_IDS, T1=1)
     method.epoch.assign(4)
     return method
 
@@ -153,6 +159,7 @@ METHODS = {
     "dividemix": dividemix_after_ramp_up,
     "bkd": bkd_in_both_phases,
     "ido": ido_in_stage_2,
+    "pes": pes_of_confident_labels,
     "pes_semi": pes_that_mixes,
     "promix": promix_that_expands,
     "elr_plus": lambda: elr_plus.ELRPlus(
@@ -174,9 +181,11 @@ def trained(name, strategy):
         step = functools.partial(method.train_iteration, 0)
     if name == "ido":
         step = method.stage2_step
+    if name == "pes":
+        step = method.divided_step
     if name == "pes_semi":
         batch = divided_batch_of
-        step = method.mixmatch_step
+        step = method.divided_step
     if name == "promix":
         step = method.selected_step
     compiled = tf.function(lambda values: strategy.run(step, (values,)))

@@ -11,7 +11,7 @@ from tfnoisy.training import on_device
 PLACES = [views.DEVICE, views.FINISHED]
 
 
-@pytest.mark.parametrize("name", ["baseline", "mentormix", "ido"])
+@pytest.mark.parametrize("name", ["baseline", "mentormix", "ido", "pes"])
 @pytest.mark.parametrize("place", PLACES)
 def test_a_run_ends_with_the_same_weights(name, place, tmp_path):
     """Resumed in the middle, too."""

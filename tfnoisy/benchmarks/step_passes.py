@@ -212,12 +212,19 @@ IDO = Step(
 )
 # Both views in one pass.
 SOP_PLUS = Step(_plain, {"mixed_update": 1}, mixed=2)
+# On confident examples: of the layers before the new ones alone.
+PES = Step(
+    _plain,
+    {"update": 1},
+    step=lambda method: method.divided_step,
+    short_batches=True,
+)
 # The guesses of two views, and the update on four batches' worth.
 PES_SEMI = Step(
     _plain,
     {"forward": 2, "mixed_update": 1},
     mixed=4,
-    step=lambda method: method.mixmatch_step,
+    step=lambda method: method.divided_step,
     batch=_divided_batch,
     short_batches=True,
     batch_size=64,

@@ -110,6 +110,13 @@ _MENTOR = Evidence(
     threshold=0.5,
     notes=(_RECENT,),
 )
+_PES = Evidence(
+    score_name="probability of the label",
+    criterion=(
+        "The network predicts another class: by the mean of two training "
+        "views, before the last epoch."
+    ),
+)
 _SOP = Evidence(
     score_name="how far from explained away",
     criterion=(
@@ -242,16 +249,18 @@ METHODS = registry.Registry(
             step="tfnoisy.benchmarks.step_passes:SOP_PLUS",
         ),
         Method(
+            name="pes",
+            target="tfnoisy.methods.pes.pes:PES",
+            title="PES",
+            evidence=_PES,
+            recipe="tfnoisy.comparison.recipes:pes",
+            step="tfnoisy.benchmarks.step_passes:PES",
+        ),
+        Method(
             name="pes_semi",
             target="tfnoisy.methods.pes.pes_semi:PESSemi",
             title="PES (semi)",
-            evidence=Evidence(
-                score_name="probability of the label",
-                criterion=(
-                    "The network predicts another class: by the mean of two "
-                    "training views, before the last epoch."
-                ),
-            ),
+            evidence=_PES,
             recipe="tfnoisy.comparison.recipes:pes_semi",
             step="tfnoisy.benchmarks.step_passes:PES_SEMI",
         ),

@@ -197,6 +197,33 @@ class TrainingData:
 
         return Stream(batches, not strong)
 
+    def full_batches(self, counters, rows=None):
+        """Returns passes without end whose short last batch is left out.
+
+        Args:
+            counters: as for `epoch_batches`.
+            rows: int [M], of the data set, M at least 1; all if None.  Fewer
+                than a batch are one batch.
+
+        Returns:
+            (first batch, input context) -> `epoch_batches`, a `Stream`.
+        """
+        count = len(self.dataset) if rows is None else len(rows)
+
+        def batches(first_batch, input_context, in_step):
+            return self.epoch_batches(
+                counters,
+                rows,
+                batch_size=min(self.batch_size, count),
+                repeat=True,
+                full=True,
+                first_batch=first_batch,
+                input_context=input_context,
+                in_step=in_step,
+            )
+
+        return Stream(batches)
+
     def evaluation_batches(self, batch_size, input_context=None):
         """Returns `evaluation_batches` of the training set, given labels."""
         return evaluation_batches(

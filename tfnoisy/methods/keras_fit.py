@@ -53,8 +53,9 @@ class Fitting:
         needs_probe: whether it needs trusted images beside the others.
         uses_strong_view: whether it needs a second view of each image.
         sees_one_view: whether it has stages whose batches show one weak view
-            of each image and come from `TrainingData.batches` or `whole_pass`
-            as they are: the step itself can compute that view.
+            of each image and come from `TrainingData.batches`, `whole_pass`
+            or `full_batches` as they are: the step itself can compute that
+            view.
         own_batch_size: its batch size, where that is an argument of its own.
         probe: trusted (images, labels) that `fit` takes if it is given none.
     """

@@ -10,7 +10,7 @@ import tiny_runs
 from tfnoisy import errors
 from tfnoisy.methods import base, last_layer
 from tfnoisy.methods.dividemix import dividemix
-from tfnoisy.methods.pes import epochs, pes_semi
+from tfnoisy.methods.pes import division, pes_semi
 
 COUNT, BATCH = 40, 20
 
@@ -26,7 +26,7 @@ COUNT, BATCH = 40, 20
 )
 def test_class_weights(counts, largest, expected):
     np.testing.assert_allclose(
-        epochs.class_weights(counts, largest), expected, atol=1e-6
+        division.class_weights(counts, largest), expected, atol=1e-6
     )
 
 
@@ -42,7 +42,7 @@ def test_class_weights(counts, largest, expected):
     ],
 )
 def test_batch_sizes(confident, others, expected):
-    assert epochs.batch_sizes(confident, others, 128) == expected
+    assert pes_semi.batch_sizes(confident, others, 128) == expected
 
 
 @pytest.mark.parametrize(
@@ -51,13 +51,19 @@ def test_batch_sizes(confident, others, expected):
 def test_the_loss_of_confident_examples(weights, expected):
     logits = tf.constant([[2.0, 0, -1], [0, 1, 0]])
     targets = tf.constant([[0.8, 0.1, 0.1], [0.2, 0.5, 0.3]])
-    if expected == 0.860645:
-        # The sheet's number for equal weights is of the given labels.
-        targets = tf.constant([[1.0, 0, 0], [0, 0, 1.0]])
-    found = pes_semi.confident_loss(
-        logits, targets, tf.constant(weights, tf.float32)
-    )
+    w = tf.constant(weights, tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        found = pes_semi.confident_loss(logits, targets, w)
     assert float(found) == pytest.approx(expected, abs=2e-6)
+    # Of -sum_c w_c Y_c ln p_c: p sum_c w_c Y_c - w Y, over the rows.
+    terms = (w * targets).numpy()
+    p = tf.nn.softmax(logits).numpy()
+    np.testing.assert_allclose(
+        tape.gradient(found, logits),
+        (p * terms.sum(1, keepdims=True) - terms) / 2,
+        atol=1e-6,
+    )
 
 
 @pytest.mark.parametrize(
@@ -83,7 +89,7 @@ def test_the_ramp(warm_up, lambda_u, epoch, expected):
     ],
 )
 def test_the_learning_rate(epoch, expected):
-    assert epochs.cosine_rate(0.02, epoch, 300) == pytest.approx(
+    assert pes_semi.cosine_rate(0.02, epoch, 300) == pytest.approx(
         expected, abs=6e-7
     )
 
@@ -94,10 +100,14 @@ def staged(step=0, num_steps=1000, **kwargs):
     return method, data, method.stage(step, data, num_steps)
 
 
+def name_of(step):
+    return getattr(step, "func", step).__name__
+
+
 def test_what_each_epoch_trains():
-    # 40 examples: 3 batches of 15 in a pass, 2 full ones in an epoch.
+    # 40 examples: 2 full batches of 15 in each pass and each epoch.
     method = tiny_methods.compiled(
-        "pes_semi", num_ids=COUNT, T1=2, T2=1, num_epochs=4, lr=0.1
+        "pes_semi", num_ids=COUNT, T1=2, T2=3, num_epochs=4, lr=0.1
     )
     data = tiny_runs.make_data(batch_size=15)
     kinds = []
@@ -105,27 +115,47 @@ def test_what_each_epoch_trains():
         stage = method.stage(step, data, 1000)
         if stage is None:
             break
+        method.step.assign(step)
+        epoch = int(base.value_of(method.epoch))
         kinds.append(
             (
-                stage.train_step.__name__,
-                stage.first_step,
-                stage.last_step,
-                int(base.value_of(method.epoch)),
+                name_of(stage.train_step),
+                *(stage.first_step, stage.last_step, epoch),
+                (stage.evaluate, stage.ends_epoch),
             )
         )
         assert float(method.optimizer.learning_rate) == pytest.approx(
-            epochs.cosine_rate(0.1, kinds[-1][-1], 4)
+            pes_semi.cosine_rate(0.1, epoch, 4)
         )
+        if name_of(stage.train_step) == "divided_step":
+            now = epoch + (step - stage.first_step) / 2
+            assert float(method.epoch_now()) == now
+    ends, goes_on = (True, True), (False, False)
     assert kinds == [
-        *[("plain_step", 0, 3, 0)] * 3,
-        *[("plain_step", 3, 6, 1)] * 3,
-        *[("refine_step", 6, 9, 2)] * 3,
-        *[("mixmatch_step", 9, 11, 2)] * 2,
-        *[("mixmatch_step", 11, 13, 3)] * 2,
+        *[("plain_step", 0, 2, 0, ends)] * 2,
+        *[("plain_step", 2, 4, 1, ends)] * 2,
+        *[("refine_step", 4, 6, 2, goes_on)] * 2,
+        *[("refine_step", 6, 8, 2, goes_on)] * 2,
+        *[("refine_step", 8, 10, 2, goes_on)] * 2,
+        *[("divided_step", 10, 12, 2, ends)] * 2,
+        *[("divided_step", 12, 14, 3, ends)] * 2,
     ]
-    found = method.steps_of_run(4, COUNT, 15, {"T1": 2, "T2": 1})
+    found = method.steps_of_run(4, COUNT, 15, {"T1": 2, "T2": 3})
     assert found == len(kinds)
-    assert method.steps_of_run(2, COUNT, 15, {"T1": 2, "T2": 1}) == 6
+    assert method.steps_of_run(2, COUNT, 15, {"T1": 2, "T2": 3}) == 4
+
+
+def test_short_batches_are_left_out():
+    method = tiny_methods.compiled("pes_semi", num_ids=COUNT, T1=1, T2=1)
+    data = tiny_runs.make_data(batch_size=15)
+    for step in (0, 2):
+        stage = method.stage(step, data, 1000)
+        batches = list(stage.batches(0).take(4))
+        assert [len(b["ids"]) for b in batches] == [15] * 4
+        first = np.concatenate([b["ids"] for b in batches[:2]])
+        assert len(set(first.tolist())) == 30
+        later = next(iter(stage.batches(3)))
+        np.testing.assert_array_equal(later["images"], batches[3]["images"])
 
 
 def test_epochs_follow_from_the_steps_where_nothing_says_them():
@@ -138,7 +168,7 @@ def test_confident_are_labels_that_two_views_predict_on_the_mean():
     method, data, _ = staged(4, T1=1, T2=1)
     views = []
     for view in (0, 1):
-        batches = data.training_view_batches(COUNT, (1, epochs.DIVIDE, view))
+        batches = data.training_view_batches(COUNT, (1, division.DIVIDE, view))
         images = next(iter(batches))["images"]
         views.append(tf.nn.softmax(method.student(images)).numpy())
     assert np.abs(views[0] - views[1]).max() > 0.01
@@ -152,7 +182,7 @@ def test_confident_are_labels_that_two_views_predict_on_the_mean():
     np.testing.assert_array_equal(judged[:, 2], right)
     np.testing.assert_allclose(
         base.value_of(method.class_weights),
-        epochs.class_weights(np.bincount(labels[right], minlength=10)),
+        division.class_weights(np.bincount(labels[right], minlength=10)),
     )
     evidence = method.evidence()
     np.testing.assert_array_equal(evidence["is_label_issue"], ~right)
@@ -163,7 +193,7 @@ def test_batches_have_only_full_parts_of_both_kinds():
     stage = method.stage(4, data, 1000)
     judged = base.value_of(method.judged)[data.dataset.ids]
     right = judged[:, 2] > 0
-    sizes = epochs.batch_sizes(right.sum(), (~right).sum(), BATCH)
+    sizes = pes_semi.batch_sizes(right.sum(), (~right).sum(), BATCH)
     parts = dict(zip(("labelled", "unlabelled"), sizes, strict=True))
     wanted = {"labelled": right, "unlabelled": ~right}
     ids = data.dataset.ids
@@ -253,15 +283,16 @@ def test_the_new_layer_is_trained_in_the_refinement_alone(train_new_layers):
     assert run(4, 2)[2] == [not train_new_layers, False, False]
 
 
-def test_adam_is_keras_s():
+def test_the_refinement_is_adam_as_pytorch_has_it():
     method, _, stage = staged(4, T1=2, T2=2)
-    assert stage.train_step == method.refine_step
     method.step.assign(4)
+    assert stage.train_step.args == (0,)
     twin = keras.models.clone_model(method.student)
     twin.set_weights(method.student.get_weights())
     head = twin.layers[-1].trainable_variables
-    adam = keras.optimizers.Adam(1e-4, epsilon=1e-8)
-    for batch in stage.batches(0, None):
+    values = [base.value_of(v).astype(np.float64) for v in head]
+    mean, square = ([np.zeros_like(v) for v in values] for _ in range(2))
+    for t, batch in enumerate(stage.batches(0, None).take(3), 1):
         with tf.GradientTape() as tape:
             z = twin(batch["images"], training=True)
             loss = tf.reduce_mean(
@@ -269,33 +300,39 @@ def test_adam_is_keras_s():
                     batch["labels"], z
                 )
             )
-        adam.apply(tape.gradient(loss, head), head)
-        logs = method.refine_step(batch)
+        for n, g in enumerate(tape.gradient(loss, head)):
+            g = g.numpy().astype(np.float64)
+            mean[n] = 0.9 * mean[n] + 0.1 * g
+            square[n] = 0.999 * square[n] + 0.001 * g**2
+            root = np.sqrt(square[n]) / np.sqrt(1 - 0.999**t) + 1e-8
+            values[n] -= 1e-4 / (1 - 0.9**t) * mean[n] / root
+            head[n].assign(values[n])
+        logs = stage.train_step(batch)
         assert float(logs["loss"]) == pytest.approx(float(loss), rel=1e-5)
-    assert method.steps_made() == 6
-    for own, v in zip(method.new_layer, head, strict=True):
-        np.testing.assert_allclose(
-            base.value_of(own), base.value_of(v), atol=1e-7
-        )
+    assert method.steps_made() == 7
+    for own, value in zip(method.new_variables, values, strict=True):
+        np.testing.assert_allclose(base.value_of(own), value, atol=1e-7)
 
 
 def test_two_replicas_refine_as_one_device_does(two_replicas):
     found = []
     for strategy in (tf.distribute.OneDeviceStrategy("/cpu:0"), two_replicas):
         with strategy.scope():
-            method = pes_semi.PESSemi(normalised(), num_ids=COUNT, T1=0, T2=1)
+            method = pes_semi.PESSemi(normalised(), num_ids=COUNT, T1=1, T2=1)
             method.compile(keras.optimizers.SGD(0.1))
         data = tiny_runs.make_data(batch_size=BATCH)
-        stage = method.stage(0, data, 1000)
-        assert stage.train_step == method.refine_step
+        # After the plain epoch.
+        begin = COUNT // (BATCH * strategy.num_replicas_in_sync)
+        method.step.assign(begin)
+        stage = method.stage(begin, data, 1000)
         batch = next(iter(stage.batches(0, None)))
         step = tf.function(
-            lambda s=strategy, m=method, b=batch: s.run(m.refine_step, (b,))
+            lambda s=strategy, t=stage, b=batch: s.run(t.train_step, (b,))
         )
         for _ in range(3):
             step()
-        assert method.steps_made() == 3
-        found.append([base.value_of(v) for v in method.new_layer])
+        assert method.steps_made() == begin + 3
+        found.append([base.value_of(v) for v in method.new_variables])
     for one, two in zip(*found, strict=True):
         np.testing.assert_allclose(one, two, atol=2e-6)
 
@@ -316,9 +353,9 @@ def test_a_step_of_mixmatch(epoch):
     x, u = (rng.normal(size=(n, 2, 8, 8, 1)).astype("f4") for n in (5, 3))
     labels = np.array([0, 3, 3, 9, 1])
     w = rng.uniform(0, 3, 10).astype("f4")
-    method.epoch.assign(epoch)
-    method.epoch_steps.assign(4)
+    method.begin_epoch(epoch, 300)
     method.first_step.assign(0)
+    method.last_step.assign(4)
     method.class_weights.assign(w)
     batch = {
         "labelled": {"images": tf.constant(x), "labels": tf.constant(labels)},
@@ -342,33 +379,40 @@ def test_a_step_of_mixmatch(epoch):
     of_x = -(w * (targets * np.log(p))[:10]).sum(1).mean()
     of_u = ((p - targets)[10:] ** 2).mean()
     factor = 5.0 * min((epoch - 20) / 16, 1)
-    logs = {k: float(v) for k, v in method.mixmatch_step(batch).items()}
+    logs = {k: float(v) for k, v in method.divided_step(batch).items()}
     assert logs["confident_loss"] == pytest.approx(of_x, rel=1e-5)
     assert logs["other_loss"] == pytest.approx(of_u, rel=1e-5)
     assert logs["lambda_u"] == pytest.approx(factor)
     assert logs["loss"] == pytest.approx(of_x + factor * of_u, rel=1e-5)
     after = [base.value_of(v) for v in method.student.trainable_variables]
-    new = {id(v) for v in method.new_layer}
+    new = {id(v) for v in method.new_variables}
     for v, a, b in zip(
         method.student.trainable_variables, before, after, strict=True
     ):
         assert np.array_equal(a, b) == (id(v) in new)
 
 
-def test_alpha_falls_in_the_middle():
+@pytest.mark.parametrize(
+    "epoch, num_epochs, expected",
+    # E[max(l, 1 - l)] of Beta(4, 4), and the sheet's of Beta(0.75, 0.75).
+    [
+        (20, 300, 0.636719),
+        (149, 300, 0.636719),
+        (150, 300, 0.778209),
+        (44, 90, 0.636719),
+        (45, 90, 0.778209),
+    ],
+)
+def test_alpha_falls_in_the_middle(epoch, num_epochs, expected):
     method, _, _ = staged()
-    for epoch, expected in ((20, None), (149, None), (150, 0.778209)):
-        method.epoch.assign(epoch)
-        draws = []
-        for step in range(2000):
-            method.step.assign(step)
-            draw = float(method.draw_beta({"labelled": {}}))
-            draws.append(max(draw, 1 - draw))
-        if expected is not None:
-            assert np.mean(draws) == pytest.approx(expected, abs=0.012)
-        else:
-            # E[max(l, 1 - l)] of Beta(4, 4).
-            assert np.mean(draws) == pytest.approx(0.636719, abs=0.01)
+    method.begin_epoch(epoch, num_epochs)
+    draw = tf.function(lambda: method.draw_beta({"labelled": {}}))
+    draws = []
+    for step in range(2000):
+        method.step.assign(step)
+        draws.append(float(draw()))
+    larger = np.maximum(draws, 1 - np.array(draws))
+    assert larger.mean() == pytest.approx(expected, abs=0.011)
 
 
 def test_where_all_labels_are_predicted_there_is_no_second_part():
@@ -378,14 +422,14 @@ def test_where_all_labels_are_predicted_there_is_no_second_part():
     method.judged.assign(judged)
     batch = next(iter(method.stage(5, data, 1000).batches(0)))
     assert set(batch) == {"labelled"}
-    logs = method.mixmatch_step(batch)
+    logs = method.divided_step(batch)
     assert float(logs["other_loss"]) == 0
     assert np.isfinite(float(logs["loss"]))
 
 
 def test_no_confident_label_is_a_warning():
     method, data, _ = staged(T1=1, T2=1)
-    kernel, bias = method.new_layer
+    kernel, bias = method.new_variables
     absent = np.setdiff1d(np.arange(10), data.dataset.given_labels)
     labels = data.dataset.given_labels
     if not len(absent):
@@ -419,11 +463,56 @@ def test_a_network_without_a_dense_layer_at_its_end():
 
 
 def test_a_network_of_one_layer_goes_on_to_be_trained():
-    method, data, _ = staged(T1=0, T2=0)
-    assert len(method.student.trainable_variables) == len(method.new_layer)
-    before = [base.value_of(v) for v in method.new_layer]
-    batch = next(iter(method.stage(0, data, 1000).batches(0)))
-    method.mixmatch_step(batch)
-    assert method.steps_made() == 1
-    for v, a in zip(method.new_layer, before, strict=True):
+    method, data, _ = staged(T1=1, T2=1)
+    assert len(method.student.trainable_variables) == len(method.new_variables)
+    before = [base.value_of(v) for v in method.new_variables]
+    method.step.assign(4)
+    stage = method.stage(4, data, 1000)
+    stage.train_step(next(iter(stage.batches(0))))
+    assert method.steps_made() == 5
+    for v, a in zip(method.new_variables, before, strict=True):
         assert not np.array_equal(base.value_of(v), a)
+
+
+def test_without_a_refinement_no_layer_is_new():
+    method = pes_semi.PESSemi(normalised(), num_ids=COUNT, T1=1, T2=0)
+    method.compile(keras.optimizers.SGD(0.1))
+    method.step.assign(2)
+    before = [base.value_of(v) for v in method.student.trainable_variables]
+    data = tiny_runs.make_data(batch_size=BATCH)
+    stage = method.stage(2, data, 1000)
+    for v, a in zip(method.student.trainable_variables, before, strict=True):
+        np.testing.assert_array_equal(base.value_of(v), a)
+    assert stage.train_step == method.divided_step
+    stage.train_step(next(iter(stage.batches(0))))
+    moved = [
+        not np.array_equal(base.value_of(v), a)
+        for v, a in zip(method.student.trainable_variables, before, strict=True)
+    ]
+    # The bias before the normalisation has no gradient but for rounding.
+    assert moved[0] and all(moved[2:])
+
+
+def test_mixing_nothing_is_weighted_training_on_both_views(monkeypatch):
+    """The sheet's reduction: l = 1, lambda_u = 0."""
+    method = pes_semi.PESSemi(
+        deep(), num_ids=COUNT, T1=1, lambda_u=0.0, weight_decay=0.0
+    )
+    method.compile(keras.optimizers.SGD(0.1))
+    monkeypatch.setattr(method, "beta_draws", lambda batch: tf.constant(1.0))
+    method.begin_epoch(20, 300)
+    method.last_step.assign(2)
+    images = tf.random.stateless_normal([5, 2, 8, 8, 1], [1, 2])
+    labels = tf.constant([0, 3, 3, 9, 1])
+    z = method.student(tf.concat(tf.unstack(images, axis=1), 0))
+    expected = tf.nn.sparse_softmax_cross_entropy_with_logits(
+        tf.tile(labels, [2]), z
+    )
+    batch = {
+        "labelled": {"images": images, "labels": labels},
+        "unlabelled": {"images": images[:3]},
+    }
+    logs = method.divided_step(batch)
+    assert float(logs["loss"]) == pytest.approx(
+        float(tf.reduce_mean(expected)), rel=1e-6
+    )
