@@ -14,6 +14,7 @@ from tfnoisy.methods import (
     configuration,
     keras_files,
     keras_fit,
+    state,
     student_weights,
     students,
 )
@@ -52,7 +53,11 @@ class Stage:
 
 
 class Method(
-    keras_files.Files, keras_fit.Fitting, student_weights.Student, keras.Model
+    keras_files.Files,
+    keras_fit.Fitting,
+    state.State,
+    student_weights.Student,
+    keras.Model,
 ):
     """A Keras model whose `train_step` is one step of a published method.
 

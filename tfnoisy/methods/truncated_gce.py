@@ -119,14 +119,7 @@ class TruncatedGCE(gce.GCE):
         """
         super().keep_ids(num_ids)
         with self.distribute_strategy.scope():
-            self.kept = self.add_weight(
-                shape=(num_ids,),
-                initializer="ones",
-                dtype="bool",
-                trainable=False,
-                aggregation="only_first_replica",
-                name="kept",
-            )
+            self.kept = self.add_state("kept", True, (num_ids,), "bool")
 
     def example_losses(self, batch, labels, logits):
         """Returns v (L_q - L_q(k)), [B].
@@ -174,14 +167,9 @@ class TruncatedGCE(gce.GCE):
             TrainingError: if a prediction is not finite.
         """
         evaluated = functools.partial(data.evaluation_batches, data.batch_size)
-        p = self._judge(evaluated, len(data.dataset))
-        if not np.isfinite(p).all():
-            raise errors.TrainingError(
-                f"predictions are not finite at step {self.steps_made()}; a "
-                "smaller --learning_rate, with --overwrite, usually helps"
-            )
-        # All workers must prune alike.
-        p = replicas.of_chief(self.distribute_strategy, p)
+        p = self.agreed(
+            self._judge(evaluated, len(data.dataset)), "predictions"
+        )
         v = kept(p, self.k)
         if not v.any():
             warnings.warn(

@@ -1,4 +1,4 @@
-"""PES (semi): the numbers of its sheet, its epochs, what is trained when."""
+"""PES (semi): numbers of the authors' code, and what is trained when."""
 
 import keras
 import numpy as np
@@ -344,7 +344,7 @@ def softmax(z):
 
 @pytest.mark.parametrize("epoch", [25, 160])
 def test_a_step_of_mixmatch(epoch):
-    """The step once more, in NumPy from the sheet."""
+    """The step once more, in NumPy from the formulas of its module."""
     method = pes_semi.PESSemi(
         deep(), num_ids=COUNT, T1=20, weight_decay=0.0, lambda_u=5.0
     )
@@ -394,7 +394,7 @@ def test_a_step_of_mixmatch(epoch):
 
 @pytest.mark.parametrize(
     "epoch, num_epochs, expected",
-    # E[max(l, 1 - l)] of Beta(4, 4), and the sheet's of Beta(0.75, 0.75).
+    # E[max(l, 1 - l)] of Beta(4, 4) and of Beta(0.75, 0.75).
     [
         (20, 300, 0.636719),
         (149, 300, 0.636719),
@@ -494,7 +494,7 @@ def test_without_a_refinement_no_layer_is_new():
 
 
 def test_mixing_nothing_is_weighted_training_on_both_views(monkeypatch):
-    """The sheet's reduction: l = 1, lambda_u = 0."""
+    """l = 1 and lambda_u = 0 leave weighted cross-entropy."""
     method = pes_semi.PESSemi(
         deep(), num_ids=COUNT, T1=1, lambda_u=0.0, weight_decay=0.0
     )

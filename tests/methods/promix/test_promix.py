@@ -1,4 +1,4 @@
-"""ProMix against the numbers of the sheet, and what must hold of a step."""
+"""ProMix against numbers of the authors' code, and what a step must hold."""
 
 import numpy as np
 import pytest
@@ -201,7 +201,7 @@ def written_out(method, batch, draws, masks, orders, gamma, beta, expands):
 @pytest.mark.parametrize(
     "epoch, expands", [(3, False), (30, True), (200, True)]
 )
-def test_a_step_is_the_sheets_written_out(epoch, expands):
+def test_a_step_is_the_formulas_written_out(epoch, expands):
     method, batch = tiny(
         epoch=epoch,
         selected=range(0, 7),
@@ -292,7 +292,7 @@ def test_everything_chosen_is_no_reason_to_stop():
 def test_without_debiasing_the_priors_do_not_matter():
     losses = []
     for prior in (np.full(10, 0.1), np.linspace(0.01, 0.19, 10)):
-        # Unreliable examples count fully: see the sheet.
+        # Unreliable examples count fully: see `unreliable_factor`.
         method, batch = tiny(
             selected=range(6), debias_output=0.0, debias_pl=0.0
         )

@@ -1,4 +1,4 @@
-"""What ProMix chooses, against the numbers of the sheet."""
+"""What ProMix chooses, against numbers of the authors' code."""
 
 import numpy as np
 import pytest

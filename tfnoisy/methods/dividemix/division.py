@@ -19,7 +19,6 @@ import dataclasses
 import functools
 import warnings
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -181,24 +180,6 @@ class DividingMethod(base.Method):
         )
         self.loss_history = self.add_state(
             "loss_history", 0, (2, self.average_last, num_ids), "float32"
-        )
-
-    def add_state(self, name, value, shape=(), dtype="int64"):
-        """Returns a new variable, the same on all replicas.
-
-        Args:
-            name: its name.
-            value: what it is filled with.
-            shape: its shape.
-            dtype: its type.
-        """
-        return self.add_weight(
-            shape=shape,
-            dtype=dtype,
-            initializer=keras.initializers.Constant(value),
-            trainable=False,
-            aggregation="only_first_replica",
-            name=name,
         )
 
     def divide(self, data, samples, number, epoch):

@@ -109,14 +109,7 @@ class AveragedPair(base.Method):
             functools.partial(self.train_iteration, k) for k in (0, 1)
         ]
         self._make_moving()
-        self.steps_before = self.add_weight(
-            shape=(),
-            dtype="int64",
-            initializer="zeros",
-            trainable=False,
-            aggregation="only_first_replica",
-            name="steps_before",
-        )
+        self.steps_before = self.add_state("steps_before", 0)
 
     def _make_moving(self):
         """Makes the averages, equal to the networks."""

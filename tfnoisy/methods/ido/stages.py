@@ -93,24 +93,13 @@ class StagedMethod(base.Method):
         own = self.num_classes if self.mixture == "class" else 1
         start = beta_mixture.packed(beta_mixture.start(own)).numpy()
         kept = self.student.weights if self.base_model == "label_wave" else []
-        alike = {"trainable": False, "aggregation": "only_first_replica"}
         with self.distribute_strategy.scope():
             self.label_wave = label_wave.LabelWave(
                 num_ids, self.stage1_epochs, kept
             )
-            self.epochs = self.add_weight(
-                shape=(),
-                dtype="int64",
-                initializer="zeros",
-                name="epochs",
-                **alike,
-            )
-            self.mixtures = self.add_weight(
-                shape=start.shape,
-                dtype="float64",
-                initializer="zeros",
-                name="mixtures",
-                **alike,
+            self.epochs = self.add_state("epochs", 0)
+            self.mixtures = self.add_state(
+                "mixtures", 0, start.shape, "float64"
             )
             self.mixtures.assign(start)
 

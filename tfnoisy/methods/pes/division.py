@@ -13,11 +13,10 @@ PES (semi) holds the weights to at most 3.
 
 import warnings
 
-import keras
 import numpy as np
 import tensorflow as tf
 
-from tfnoisy import errors, replicas
+from tfnoisy import replicas
 from tfnoisy.methods import base
 
 # What the views of the division are for, see `epochs`.
@@ -81,24 +80,6 @@ class DividingMethod(base.Method):
                 "class_weights", 1, (self.num_classes,), "float32"
             )
 
-    def add_state(self, name, value, shape=(), dtype="int64"):
-        """Returns a new variable, the same on all replicas.
-
-        Args:
-            name: its name.
-            value: what it is filled with.
-            shape: its shape.
-            dtype: its type.
-        """
-        return self.add_weight(
-            shape=shape,
-            dtype=dtype,
-            initializer=keras.initializers.Constant(value),
-            trainable=False,
-            aggregation="only_first_replica",
-            name=name,
-        )
-
     def divide(self, data, epoch):
         """Judges all labels; sets the class weights.
 
@@ -120,14 +101,7 @@ class DividingMethod(base.Method):
                 )
 
             views.append(self._judge(batches, len(data.dataset)))
-        p = np.mean(views, 0)
-        if not np.isfinite(p).all():
-            raise errors.TrainingError(
-                f"predictions are not finite at step {self.steps_made()}; a "
-                "smaller learning rate, with --overwrite, usually helps"
-            )
-        # All workers must divide alike.
-        p = replicas.of_chief(self.distribute_strategy, p)
+        p = self.agreed(np.mean(views, 0), "predictions", "learning rate")
         labels, predicted = data.dataset.given_labels, p.argmax(1)
         if not (predicted == labels).any():
             warnings.warn(

@@ -211,9 +211,9 @@ class PESSemi(epochs.RefiningMethod):
                 absent.
 
         Returns:
-            Scalars: loss (with decay), accuracy (of the guesses in training
-            mode for the mixed confident images, on their targets),
-            confident_loss, other_loss, lambda_u (at this step).
+            Scalars: loss (with decay), accuracy (of the mixed confident
+            images, on their targets), confident_loss, other_loss, lambda_u (at
+            this step).
         """
         x, labels = self.unpack(batch["labelled"])
         x, u = tf.unstack(x, axis=1), []
@@ -259,10 +259,5 @@ class PESSemi(epochs.RefiningMethod):
         return mixup.beta(self.draw_seed("mix"), [], self.alpha.value)
 
     def draw_partners(self, num_rows):
-        """Returns the partner of each row, a permutation, [M].
-
-        Args:
-            num_rows: M.
-        """
-        seed = self.draw_seed("partner")
-        return tf.argsort(randomness.uniform(seed, [num_rows]))
+        """Returns pi, a random permutation of the rows, int [num_rows]."""
+        return randomness.permutation(self.draw_seed("partner"), num_rows)

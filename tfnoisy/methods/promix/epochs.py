@@ -8,7 +8,6 @@ followed is Justherozen/ProMix at 40d8378, `eval_train` and the epochs of
 import functools
 import math
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -173,25 +172,6 @@ class SelectingMethod(base.Method):
             )
             self.judged = self.add_state("judged", -1, (num_ids, 3), "float32")
 
-    def add_state(self, name, value, shape=(), dtype="int64", **kwargs):
-        """Returns a new variable, the same on all replicas.
-
-        Args:
-            name: its name.
-            value: what it is filled with.
-            shape: its shape.
-            dtype: its type.
-            **kwargs: as for Keras.
-        """
-        return self.add_weight(
-            shape=shape,
-            dtype=dtype,
-            initializer=keras.initializers.Constant(value),
-            trainable=False,
-            name=name,
-            **{"aggregation": "only_first_replica", **kwargs},
-        )
-
     def warm_up_step(self, batch):
         """One step of plain training on a batch {images, labels, ids}."""
         raise NotImplementedError
@@ -287,14 +267,11 @@ class SelectingMethod(base.Method):
             TrainingError: if a loss is not finite.
         """
         evaluated = functools.partial(data.evaluation_batches, data.batch_size)
-        found = self._judge(evaluated, len(data.dataset))
-        if not np.isfinite(found).all():
-            raise errors.TrainingError(
-                f"losses are not finite at step {self.steps_made()}; a smaller "
-                "--lr or --learning_rate, with --overwrite, usually helps"
-            )
-        # All workers must select alike.
-        found = replicas.of_chief(self.distribute_strategy, found)
+        found = self.agreed(
+            self._judge(evaluated, len(data.dataset)),
+            "losses",
+            "--lr or --learning_rate",
+        )
         rho = self.rho_start + (self.rho_end - self.rho_start) * float(
             ramp(float(epoch), self.warmup_ep)
         )
