@@ -50,7 +50,10 @@ def test_the_commit_says_whether_files_differ(tmp_path):
     subprocess.run([*git, "init", "-q"], check=True)
     (tmp_path / "a").write_text("1")
     (tmp_path / "of_the_user").write_text("1")
-    subprocess.run([*git, "add", "a"], check=True)
+    kept = tmp_path / "data/results/runs/row-0.json"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("1")
+    subprocess.run([*git, "add", "a", "data"], check=True)
     identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
     subprocess.run([*git, *identity, "commit", "-qm", "one"], check=True)
     found = provenance.commit(tmp_path)
@@ -58,5 +61,8 @@ def test_the_commit_says_whether_files_differ(tmp_path):
         [*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
     )
     assert found == head.stdout[:7]
+    # A run kept between two seeds is no other code.
+    kept.write_text("2")
+    assert provenance.commit(tmp_path) == found
     (tmp_path / "a").write_text("2")
     assert provenance.commit(tmp_path) == found + "+"

@@ -9,6 +9,8 @@ import tensorflow as tf
 
 _CPU_INFO = pathlib.Path("/proc/cpuinfo")
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
+# What `bin/reproduce.py --keep` writes between the seeds of a row is no code.
+_MEASURED = "data/results/runs"
 # What makes a step faster, best first, by the names of /proc/cpuinfo.
 _WIDEST = (
     ("amx_bf16", "AMX"),
@@ -56,7 +58,8 @@ def processor(cpu_info: str) -> str:
 def commit(root: pathlib.Path = _ROOT) -> str | None:
     """Returns the commit of a checkout, with a `+` if files differ from it.
 
-    None where there is no checkout, or no git.
+    Kept runs of `data/results` may differ.  None where there is no checkout,
+    or no git.
 
     Args:
         root: the folder that holds the package.
@@ -74,7 +77,10 @@ def commit(root: pathlib.Path = _ROOT) -> str | None:
         ).stdout.strip()
 
     try:
-        changed = git("status", "--porcelain", "--untracked-files=no")
+        changed = git(
+            *("status", "--porcelain", "--untracked-files=no", "--", "."),
+            f":(exclude){_MEASURED}",
+        )
         return git("rev-parse", "--short=7", "HEAD") + "+" * bool(changed)
     except (OSError, subprocess.SubprocessError):
         return None
