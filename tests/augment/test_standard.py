@@ -183,6 +183,7 @@ def test_an_unknown_name_is_the_users_mistake():
         ("dividemix_cifar100", 0.507, 0.267),
         ("bkd_cifar10", 0.4914, 0.2023),
         ("bkd_cifar100", 0.5071, 0.2675),
+        ("airbench", 0.4914, 0.2470),
     ],
 )
 def test_normalised_by_fixed_statistics(name, mean, deviation):
@@ -194,8 +195,9 @@ def test_normalised_by_fixed_statistics(name, mean, deviation):
     # Black is padded before, not after.
     drawn = augmentation.train(tf.constant(images), np.zeros([6, 3], "f4"))
     corner = drawn.numpy()[:, 0, -1, 0]
-    if name == "bkd_cifar10":
-        mirrored = expected[:, 4, 4]
+    reflected = {"bkd_cifar10": 4, "airbench": 2}.get(name)
+    if reflected:
+        mirrored = expected[:, reflected, reflected]
         np.testing.assert_allclose(corner, mirrored, atol=1e-5)
     else:
         np.testing.assert_allclose(corner, -mean / deviation, atol=1e-5)

@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 
 import numpy as np
@@ -7,7 +8,7 @@ import tensorflow as tf
 from tfnoisy import randomness
 from tfnoisy.augment import standard
 from tfnoisy.datasets import dataset as dataset_lib
-from tfnoisy.datasets import pipeline
+from tfnoisy.datasets import drawing, pipeline
 
 
 def make_dataset(ids, shape=(4, 4, 3)):
@@ -490,3 +491,75 @@ def test_a_whole_pass_has_all_examples_and_as_many_steps_as_it_says():
     # Of several replicas it goes on after the end.
     found = [len(b["ids"]) for b in data.whole_pass((2, 0), 3)().take(6)]
     assert found == [16, 16, 16, 2, 16, 16]
+
+
+def mirrored(batches, count):
+    """{id: whether each visit shows the mirror image, in order}."""
+    seen = {}
+    for batch in take(batches, count):
+        images = batch["images"]
+        if images.ndim == 4:
+            images = images[:, None]
+        for i, views in zip(batch["ids"], images):
+            falls = views[:, 4, 2, 0] > views[:, 4, 5, 0]
+            seen.setdefault(int(i), []).append(falls.tolist())
+    return seen
+
+
+def rising_data(count=200):
+    """Images that grow brighter to the right, in the view `airbench`."""
+    ramp = np.arange(0, 160, 20, dtype="u1")[None, None, :, None]
+    dataset = dataclasses.replace(
+        make_dataset(range(count)),
+        images=np.broadcast_to(ramp, [count, 8, 8, 3]).copy(),
+    )
+    view = standard.get("airbench", (8, 8, 3))
+    return pipeline.TrainingData(dataset, view, 40, seed=3)
+
+
+def test_every_other_epoch_shows_the_mirror_image():
+    data = rising_data()
+    seen = mirrored(data.batches(), 20)
+    first = [visits[0][0] for visits in seen.values()]
+    assert 0.4 < np.mean(first) < 0.6
+    for visits in seen.values():
+        flips = [flip for (flip,) in visits]
+        assert flips == [flips[0], not flips[0]] * 2
+    # Entered in the third epoch the first is not forgotten.
+    later = mirrored(data.batches(10), 5)
+    assert {i: v[0][0] for i, v in later.items()} == {
+        i: v[0][0] for i, v in seen.items()
+    }
+
+
+def test_passes_of_several_views_alternate_each_by_itself():
+    data = rising_data()
+    passes = [
+        mirrored(data.epoch_batches((epoch, 1), num_views=2), 5)
+        for epoch in range(4)
+    ]
+    both = []
+    for i in range(200):
+        visits = np.array([seen[i][0] for seen in passes])
+        np.testing.assert_array_equal(visits[1:], ~visits[:-1])
+        both.append(visits[0, 0] == visits[0, 1])
+    assert 0.4 < np.mean(both) < 0.6
+    # Passes without end go on from epoch to epoch.
+    seen = mirrored(data.epoch_batches((2, 1), repeat=True), 10)
+    assert all(first != second for first, second in seen.values())
+
+
+def test_only_the_mirror_image_alternates():
+    columns = drawing.Columns(3, alternating=(2,))
+    random = drawing.ExampleRandomness.of(make_dataset(range(50)), 3)
+    rows = tf.range(50)
+    draws = [
+        random.draws(rows, "augment", columns, epoch).numpy()
+        for epoch in range(3)
+    ]
+    plain = random.draws(rows, "augment", drawing.Columns(3), 1).numpy()
+    np.testing.assert_array_equal(draws[1][:, :2], plain[:, :2])
+    np.testing.assert_array_equal(draws[0][:, 2], draws[2][:, 2])
+    moved = (draws[0][:, 2] + np.float32(0.5)) % 1
+    np.testing.assert_array_equal(draws[1][:, 2], moved)
+    assert (draws[1] >= 0).all() and (draws[1] < 1).all()

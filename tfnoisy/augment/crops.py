@@ -14,6 +14,8 @@ _ASPECTS = (3 / 4, 4 / 3)
 _ATTEMPTS = 10
 
 RANDOM_CROP_DRAWS = 3
+# The column of the draws of `crop_and_flip` that flips.
+FLIP = 2
 RANDOM_RESIZED_CROP_DRAWS = 2 * _ATTEMPTS + 3
 
 
@@ -99,7 +101,7 @@ def crop_and_flip(images, draws, padding, mirror=True, mode="CONSTANT"):
         _offset(draws[:, 0], 2 * padding),
         _offset(draws[:, 1], 2 * padding),
         tuple(images.shape[1:3]),
-        draws[:, 2] < 0.5 if mirror else None,
+        draws[:, FLIP] < 0.5 if mirror else None,
         padding,
         mode,
     )

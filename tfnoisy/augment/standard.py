@@ -32,6 +32,7 @@ _STATISTICS = {
     "dividemix_webvision": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "ieg_webvision": _UNIT_RANGE,
     "bkd_cifar10": ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)),
+    "airbench": ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
     "bkd_cifar100": ((0.5071, 0.4867, 0.4408), (0.2675, 0.2565, 0.2761)),
 }
 
@@ -76,6 +77,8 @@ class Augmentation:
         view_shape: (H, W, C) of the views.
         statistics: (means, deviations) of red, green and blue: a view's values
             are (pixel / 255 - mean) / deviation; None where they are not.
+        alternating: columns of the draws that move by one half from one visit
+            of an image to the next, see `datasets.drawing.Columns`.
     """
 
     name: str
@@ -85,6 +88,7 @@ class Augmentation:
     evaluate: Callable
     view_shape: tuple[int, int, int]
     statistics: tuple | None = None
+    alternating: tuple[int, ...] = ()
 
     def train(self, images, draws):
         """Returns the training view, float32, of the views' shape."""
@@ -127,6 +131,9 @@ def get(
             Knowledge Distillation); `bkd_cifar100`: zero-pad, crop, flip,
             normalise (there the evaluation view takes CIFAR-100's own
             statistics, the original CIFAR-10's);
+            `airbench`: pad by 2 by reflection, crop, flip, normalise, where
+            every other epoch shows the mirror image (Jordan, "94% on CIFAR-10
+            in 3.29 Seconds", 2024: alternating flip);
             `none`: [-1, 1] only; or a plugin's, see `catalogue.views`.
         image_shape: (H, W, C) of the images.
         mirror: whether a flipped image keeps its class; if not, none is
@@ -206,6 +213,21 @@ def normalised(name, image_shape, mirror):
         finish,
         image_shape,
         statistics=_STATISTICS[name],
+    )
+
+
+def airbench(name, image_shape, mirror):
+    """The view of Jordan's airbench, see `get`."""
+    finish = _normalise_as(name)
+    return Augmentation(
+        name,
+        3,
+        _crop(image_shape, mirror, 2, "REFLECT"),
+        finish,
+        finish,
+        image_shape,
+        statistics=_STATISTICS[name],
+        alternating=(crops.FLIP,),
     )
 
 

@@ -58,6 +58,7 @@ WEAK_VIEWS = registry.Registry(
         _weak("ieg_webvision", "cropped"),
         _weak("bkd_cifar10", "normalised"),
         _weak("bkd_cifar100", "normalised"),
+        _weak("airbench"),
         _weak("none", "unmoved_view"),
     ],
 )

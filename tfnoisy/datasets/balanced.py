@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfnoisy import randomness
-from tfnoisy.datasets import pipeline
+from tfnoisy.datasets import drawing, pipeline
 from tfnoisy.datasets.images import streamed
 
 _ENDLESS = np.iinfo(np.int64).max
@@ -39,15 +39,11 @@ def batches(data, rows, batch_size, counter, first_batch=0, input_context=None):
     with tf.device("CPU:0"):
         table, known = tf.constant(table, tf.int32), tf.constant(known)
         labels = tf.constant(dataset.given_labels, tf.int32)
-        draws = tf.gather(
-            randomness.uniform_by_id(
-                data.seed,
-                "augment_probe",
-                dataset.num_ids,
-                augmentation.num_draws,
-                counter,
-            ),
-            dataset.ids,
+        draws = drawing.ExampleRandomness.of(dataset, data.seed).draws(
+            tf.range(len(dataset)),
+            "augment_probe",
+            drawing.Columns.of(augmentation),
+            counter,
         )
 
     def load(number):

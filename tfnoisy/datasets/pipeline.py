@@ -13,16 +13,11 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from tfnoisy import randomness
 from tfnoisy.augment import standard
 from tfnoisy.datasets import dataset as dataset_lib
+from tfnoisy.datasets import drawing
 from tfnoisy.datasets import views as views_lib
 from tfnoisy.datasets.images import streamed
-
-# AutoGraph has nothing to translate here, and takes seconds for it.
-as_is = tf.autograph.experimental.do_not_convert
-
-_ENDLESS = np.iinfo(np.int32).max
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,25 +123,26 @@ class TrainingData:
             first_pass, first_batch = divmod(first_batch, each)
         rows = tf.constant(rows, tf.int32)
         passes = tf.data.Dataset.range(
-            first_pass, _ENDLESS if repeat else first_pass + 1
+            first_pass, drawing.ENDLESS if repeat else first_pass + 1
         )
-        num_moved = num_views + strong
-        drawn = {"augment": num_moved * self.augmentation.num_draws}
+        drawn = {
+            "augment": drawing.Columns.of(self.augmentation, num_views + strong)
+        }
         if strong:
-            drawn["augment_strong"] = self.strong.num_draws
-        random = _ExampleRandomness.of(self.dataset, self.seed)
+            drawn["augment_strong"] = drawing.Columns.of(self.strong)
+        random = drawing.ExampleRandomness.of(self.dataset, self.seed)
 
         def one_pass(k):
             order = random.shuffled(rows, *counters, k)
             used = tf.where(k == first_pass, first_batch * batch_size, 0)
             order = order[used : each * batch_size]
             draws = {
-                stream: random.draws(order, stream, count, *counters, k)
-                for stream, count in drawn.items()
+                stream: random.draws(order, stream, columns, *counters, k)
+                for stream, columns in drawn.items()
             }
             return _one_element((order, draws)).rebatch(batch_size)
 
-        batches = passes.flat_map(as_is(one_pass))
+        batches = passes.flat_map(drawing.as_is(one_pass))
         read, labels, ids = self._on_host
         values = _constants(values or {})
         views = views_lib.Views(
@@ -244,10 +240,10 @@ class TrainingData:
         Returns:
             A `tf.data.Dataset` as that of `evaluation_batches`.
         """
-        draws = _ExampleRandomness.of(self.dataset, self.seed).draws(
+        draws = drawing.ExampleRandomness.of(self.dataset, self.seed).draws(
             tf.range(len(self.dataset)),
             "augment",
-            self.augmentation.num_draws,
+            drawing.Columns.of(self.augmentation),
             *counters,
         )
 
@@ -338,15 +334,17 @@ def training_batches(
         {images_strong: float32 [B, H, W, C]} and {probe_images: float32
         [B, H, W, C], probe_labels: int32 [B]}.
     """
-    draws = {"augment": augmentation.num_draws}
+    drawn = {"augment": drawing.Columns.of(augmentation)}
     if strong is not None:
-        draws["augment_strong"] = strong.num_draws
+        drawn["augment_strong"] = drawing.Columns.of(strong)
     entered = (seed, batch_size, first_batch)
-    streams = {"noisy": _example_batches(dataset, draws, *entered, shuffle)}
+    streams = {
+        "noisy": drawing.example_batches(dataset, drawn, *entered, shuffle)
+    }
     if probe is not None:
-        draws = {"augment_probe": augmentation.num_draws}
-        streams["probe"] = _example_batches(
-            probe, draws, *entered, shuffle=False
+        drawn = {"augment_probe": drawing.Columns.of(augmentation)}
+        streams["probe"] = drawing.example_batches(
+            probe, drawn, *entered, shuffle=False
         )
         read_probe, probe_labels, _ = _on_host(probe, probe.given_labels)
     rows = tf.data.Dataset.zip(streams)
@@ -441,7 +439,9 @@ def mapped(batches, load):
         load: a function of its elements.
     """
     batches = batches.map(
-        as_is(load), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        drawing.as_is(load),
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
     )
     return untuned(batches.prefetch(4))
 
@@ -475,89 +475,6 @@ def _on_host(dataset, labels):
         )
 
 
-@dataclasses.dataclass(frozen=True)
-class _ExampleRandomness:
-    """Random draws for the examples of a data set, by row.
-
-    Attributes:
-        ids: int64 [N], a tensor made once: each graph that draws refers to it,
-            where a constant in the graph would be as long as the data.
-        num_ids: the largest id plus one.
-        seed: the run's seed.
-    """
-
-    ids: tf.Tensor
-    num_ids: int
-    seed: int
-
-    @classmethod
-    def of(cls, dataset, seed):
-        with tf.device("CPU:0"):
-            ids = tf.constant(dataset.ids, tf.int64)
-        return cls(ids, dataset.num_ids, seed)
-
-    def shuffled(self, rows, *counters):
-        """Returns these rows in the random order that the counters key."""
-        keys = self.draws(rows, "shuffle", 1, *counters)
-        return tf.gather(rows, tf.argsort(keys[:, 0], stable=True))
-
-    def draws(self, rows, stream, num_draws, *counters):
-        """Returns draws [M, num_draws], uniform in [0, 1), for these rows."""
-        draws = randomness.uniform_by_id(
-            self.seed, stream, self.num_ids, num_draws, *counters
-        )
-        return tf.gather(draws, tf.gather(self.ids, rows))
-
-
-def _example_batches(
-    dataset, num_draws, seed, batch_size, first_batch, shuffle=True
-):
-    """Returns batches of (row, {stream: draws}), epoch after epoch."""
-    random = _ExampleRandomness.of(dataset, seed)
-    first_epoch, used_up = divmod(first_batch * batch_size, len(dataset))
-
-    def examples_of(epoch):
-        rows = tf.range(len(dataset))
-        if shuffle:
-            rows = random.shuffled(rows, epoch)
-        rows = rows[tf.where(epoch == first_epoch, used_up, 0) :]
-        return rows, {
-            stream: random.draws(rows, stream, count, epoch)
-            for stream, count in num_draws.items()
-        }
-
-    def cut(left_over, epoch):
-        """Returns what is left over of this epoch, and the whole batches."""
-        examples = tf.nest.map_structure(
-            lambda *parts: tf.concat(parts, 0), left_over, examples_of(epoch)
-        )
-        count = tf.size(examples[0]) // batch_size
-        end = count * batch_size
-
-        def batches(tensor):
-            shape = [count, batch_size, *tensor.shape[1:]]
-            return tf.reshape(tensor[:end], shape)
-
-        return (
-            tf.nest.map_structure(lambda tensor: tensor[end:], examples),
-            tf.nest.map_structure(batches, examples),
-        )
-
-    nothing = (
-        tf.zeros([0], tf.int32),
-        {stream: tf.zeros([0, count]) for stream, count in num_draws.items()},
-    )
-    # Not `rebatch`, which would join two epochs too, but with lines of
-    # TensorFlow's about it in the log.
-    return (
-        tf.data.Dataset.range(first_epoch, _ENDLESS)
-        .scan(nothing, as_is(cut))
-        .flat_map(
-            as_is(lambda *batches: tf.data.Dataset.from_tensor_slices(batches))
-        )
-    )
-
-
 def _one_element(tensors):
     """Returns a data set of these tensors, whole, as its one element.
 
@@ -582,6 +499,6 @@ def of_worker(batches, context):
 
     return (
         batches.enumerate()
-        .filter(as_is(is_mine))
-        .map(as_is(lambda _, batch: batch))
+        .filter(drawing.as_is(is_mine))
+        .map(drawing.as_is(lambda _, batch: batch))
     )

@@ -30,7 +30,7 @@ _HEADS = {
     "seconds": "seconds",
     "setting": "labels",
     "passes": "passes",
-    "paper": "the paper's",
+    "paper": "published",
     "measured": "measured",
 }
 

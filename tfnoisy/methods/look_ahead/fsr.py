@@ -37,7 +37,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfnoisy import errors, randomness
-from tfnoisy.datasets import balanced, pipeline
+from tfnoisy.datasets import balanced, drawing, pipeline
 from tfnoisy.methods import base, batches, mean_weights, mixup
 from tfnoisy.methods import losses as losses_lib
 from tfnoisy.methods.look_ahead import ieg, look_ahead
@@ -396,7 +396,7 @@ class FSR(look_ahead.LookAheadMethod):
                 data, rows, self.queue_bs, epoch, first_batch, context
             )
             together = tf.data.Dataset.zip(noisy, trusted)
-            return pipeline.untuned(together.map(pipeline.as_is(_joined)))
+            return pipeline.untuned(together.map(drawing.as_is(_joined)))
 
         return base.Stage(
             epoch * steps, (epoch + 1) * steps, batches, self.train_step
