@@ -44,7 +44,7 @@ def test_a_line_for_each_row():
     )  # fmt: skip
     assert tables.markdown(rows, "t", found) == (
         "|  | labels | test accuracy | highest | wrong labels fitted | passes"
-        " | the paper's | measured |\n"
+        " | published | measured |\n"
         "| --- | --- | --- | --- | --- | --- | --- | --- |\n"
         "| plain | 0.4 | 0.510 ± 0.014 | 0.520 | 0.80 | 30 |  | 1234567 |\n"
         "| ours | 0.4 | **0.700** | 0.700 |  |  | 0.900 (best) | 1234567 |\n"
