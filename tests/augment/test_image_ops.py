@@ -155,7 +155,7 @@ def magnitudes_of(name):
     if name not in policies.OP:
         return [0.0]
     found = {float(m) for m in MAGNITUDES[policies.OP[name]]}
-    if name in policies.SIGNED:
+    if name in policies.MOVES:
         found |= {-m for m in found}
     return sorted(found)
 

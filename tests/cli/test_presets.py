@@ -50,7 +50,7 @@ def test_every_expected_number_of_a_shipped_preset_is_read():
         preset = presets.read(path)
         if "%" in preset.expected:
             number, _ = preset.published
-            assert 0.2 < number < 1, path
+            assert 0.1 < number < 1, path
         else:
             assert preset.published is None, path
 

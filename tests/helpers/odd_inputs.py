@@ -234,6 +234,11 @@ WORDS = [
         ("--mixed_precision=float8", "mixed_precision"),
         ("--noise=open_set", "noise"),
         ("--lr_drops=a:b", "lr_drops"),
+        (
+            "--dataset_name=folder --data_dir={odd}/images --batch_size=2 "
+            "--cache_mib=0 --data_on_device=yes",
+            "raise --cache_mib",
+        ),
     ),
     *_one(
         "word",

@@ -37,6 +37,7 @@ for script, commands in json.loads(sys.argv[1]).items():
         said = io.StringIO()
         try:
             with contextlib.redirect_stderr(said):
+                getattr(module, "define_method_flags", lambda _: None)(words)
                 flags.FLAGS([script, *words])
                 getattr(module, "settle", lambda: None)()
         except (errors.UserError, flags.Error) as error:

@@ -2,9 +2,12 @@
 
 import pytest
 
+import little_folder
 import tiny_runs
 from tfnoisy import errors
-from tfnoisy.datasets import pipeline, views
+from tfnoisy.augment import standard
+from tfnoisy.datasets import load, pipeline, views
+from tfnoisy.datasets.images import streamed
 from tfnoisy.runs import folder as run_folder
 from tfnoisy.training import on_device
 
@@ -64,6 +67,22 @@ def test_methods_with_several_views_are_refused(name):
     arguments = runner.method, plain_data(runner), runner.strategy
     with pytest.raises(errors.UserError, match="one weak view.*sees more"):
         on_device.in_step("yes", *arguments)
+    assert on_device.in_step("auto", *arguments) is None
+
+
+def test_images_that_are_streamed_are_refused(plain, tmp_path):
+    little_folder.write(tmp_path)
+    data = load.load("folder", "train", data_dir=str(tmp_path), cache_mib=0)
+    assert isinstance(data.images, streamed.StreamedImages)
+    view = standard.get("standard", data.images.shape[1:])
+    training = pipeline.TrainingData(data, view, 8, seed=3)
+    arguments = plain.method, training, plain.strategy
+    with pytest.raises(errors.UserError) as refused:
+        on_device.in_step("yes", *arguments)
+    assert str(refused.value) == (
+        "--data_on_device=yes wants images in memory, and these are read "
+        "piece by piece: raise --cache_mib"
+    )
     assert on_device.in_step("auto", *arguments) is None
 
 

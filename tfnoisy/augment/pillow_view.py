@@ -123,7 +123,7 @@ def pillow_choices(policy, draws, mirror=True):
                 continue
             name = policies.OPS[ops[i, k]]
             magnitude = policy.magnitudes[ops[i, k], levels[i, k]]
-            if name in policies.SIGNED and sign < 0.5:
+            if name in policies.MOVES and sign < 0.5:
                 magnitude = -magnitude
             centre = (int(row * 32), int(column * 32))
             operations.append((name, float(magnitude), centre))

@@ -25,30 +25,32 @@ import tensorflow as tf
 
 from tfnoisy import errors
 
-# In the order of the kernels that carry them (`tfnoisy.augment.strong`).
-OPS = (
-    "Identity",
-    "AutoContrast",
-    "Equalize",
-    "Invert",
-    "Posterize",
-    "Solarize",
-    "SolarizeAdd",
-    "Rotate",
-    "ShearX",
-    "ShearY",
-    "TranslateX",
-    "TranslateY",
-    "Brightness",
-    "Color",
-    "Contrast",
-    "Sharpness",
-    "Cutout",
-)
-OP = {name: index for index, name in enumerate(OPS)}
-SIGNED = ("Rotate", "ShearX", "ShearY", "TranslateX", "TranslateY")
 MAX_LEVEL = 10
 
+# All operations that change an image, by what the tables below call them.
+_SHORT = {
+    "AuC": "AutoContrast",
+    "Equ": "Equalize",
+    "Inv": "Invert",
+    "Pos": "Posterize",
+    "Sol": "Solarize",
+    "SoA": "SolarizeAdd",
+    "Rot": "Rotate",
+    "ShX": "ShearX",
+    "ShY": "ShearY",
+    "TrX": "TranslateX",
+    "TrY": "TranslateY",
+    "Bri": "Brightness",
+    "Col": "Color",
+    "Con": "Contrast",
+    "Sha": "Sharpness",
+    "Cut": "Cutout",
+}
+OPS = ("Identity", *_SHORT.values())
+OP = {name: index for index, name in enumerate(OPS)}
+# What moves pixels, by a magnitude of either sign.
+MOVES = ("Rotate", "ShearX", "ShearY", "TranslateX", "TranslateY")
+# Those of RandAugment, in the order that a draw counts them in.
 _RAND_OPS = (
     "Identity",
     "AutoContrast",
@@ -65,25 +67,6 @@ _RAND_OPS = (
     "TranslateY",
     "Posterize",
 )
-
-_SHORT = {
-    "AuC": "AutoContrast",
-    "Bri": "Brightness",
-    "Col": "Color",
-    "Con": "Contrast",
-    "Cut": "Cutout",
-    "Equ": "Equalize",
-    "Inv": "Invert",
-    "Pos": "Posterize",
-    "Rot": "Rotate",
-    "Sha": "Sharpness",
-    "ShX": "ShearX",
-    "ShY": "ShearY",
-    "SoA": "SolarizeAdd",
-    "Sol": "Solarize",
-    "TrX": "TranslateX",
-    "TrY": "TranslateY",
-}
 
 _CIFAR10 = """
 Inv 0.1 7 + Con 0.2 6 | Rot 0.7 2 + TrX 0.3 9 | Sha 0.8 1 + Sha 0.9 3 |

@@ -29,25 +29,21 @@ _OFFSET_Y, _OFFSET_X, _FLIP, _CUTOUT, _AT_END = 0, 1, 2, 3, 5
 
 _OP = policies.OP
 
-# What changes each value by itself, as a function of images and magnitudes;
-# all of them are one table of 256 values.
-_POINTWISE = {
+# What changes each value by itself is a table of 256 values: of the image's
+# own values,
+_OF_IMAGE = {
+    "AutoContrast": image_ops.autocontrast_tables,
+    "Equalize": image_ops.equalize_tables,
+}
+# or whatever these are, as a function of images and magnitudes.
+_OF_VALUES = {
     "Invert": lambda images, _: image_ops.invert(images),
     "Posterize": image_ops.posterize,
     "Solarize": image_ops.solarize,
     "SolarizeAdd": image_ops.solarize_add,
-    "Brightness": image_ops.brightness,
 }
-# Pillow's look-up operations know no alpha, and so IEG drops it.
-_DROP_ALPHA = (
-    "AutoContrast",
-    "Equalize",
-    "Invert",
-    "Posterize",
-    "Solarize",
-    "SolarizeAdd",
-)
-_MOVES = ("Rotate", "ShearX", "ShearY", "TranslateX", "TranslateY")
+# These are Pillow's look-ups, which know no alpha, and so IEG drops it.
+_DROP_ALPHA = (*_OF_IMAGE, *_OF_VALUES)
 
 # IEG's cutout within a policy: CIFAR's mean colour, transparent.
 _CUTOUT_RGBA = (125, 122, 113, 0)
@@ -146,7 +142,7 @@ def view(images, draws, policy, mirror=True):
         tf.constant(policy.magnitudes), tf.stack([ops, levels], axis=-1)
     )
     signed = tf.gather(
-        tf.constant([name in policies.SIGNED for name in policies.OPS]), ops
+        tf.constant([name in policies.MOVES for name in policies.OPS]), ops
     )
     magnitudes = tf.where(
         signed & (per_op[..., _SIGN] < 0.5), -magnitudes, magnitudes
@@ -274,13 +270,14 @@ def _apply(pixels, op, magnitude, centre, channels, policy):
         mean = image_ops.mean_luminance(tf.concat(planes(), -1))
         return image_ops.blend(mean, values, factors)
 
+    blends = {"Brightness": image_ops.brightness, "Contrast": contrast}
     makers = {
-        "AutoContrast": lambda: tables_of(image_ops.autocontrast_tables),
-        "Equalize": lambda: tables_of(image_ops.equalize_tables),
-        **{
-            name: functools.partial(of_values, function)
-            for name, function in {**_POINTWISE, "Contrast": contrast}.items()
-        },
+        name: functools.partial(make, function)
+        for make, functions in (
+            (tables_of, _OF_IMAGE),
+            (of_values, {**_OF_VALUES, **blends}),
+        )
+        for name, function in functions.items()
     }
     # By leaving a conditional the tables become numbers in memory; XLA would
     # else compute an entry anew for each pixel that looks it up.  The loop of
@@ -334,7 +331,7 @@ def _apply(pixels, op, magnitude, centre, channels, policy):
         op,
         {
             **dict.fromkeys(makers, look_up),
-            **dict.fromkeys(_MOVES, move),
+            **dict.fromkeys(policies.MOVES, move),
             "Cutout": cut,
             "Color": color,
             "Sharpness": sharpness,

@@ -28,8 +28,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfnoisy import errors
-from tfnoisy.methods import base, batches, given_labels, loss_method
+from tfnoisy.methods import base, batches, given_labels, loss_method, ranges
 from tfnoisy.methods import losses as losses_lib
 from tfnoisy.nets import weight_decay as decay
 
@@ -119,10 +118,8 @@ class ELR(loss_method.LossMethod):
         Raises:
             UserError: for values that are out of range.
         """
-        if not 0 <= beta <= 1:
-            raise errors.UserError(f"--beta={beta}: it is from 0 to 1")
-        if not 0 <= lamb < np.inf:
-            raise errors.UserError(f"--lamb={lamb}: it is 0 or more")
+        ranges.shares(beta=beta)
+        ranges.non_negative(lamb=lamb)
         super().__init__(student, **{"decayed": decay.all_trainable, **kwargs})
         self.beta = beta
         self.lamb = lamb

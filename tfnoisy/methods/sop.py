@@ -41,8 +41,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfnoisy import errors
-from tfnoisy.methods import base, batches, example_parameters, given_labels
+from tfnoisy.methods import (
+    base,
+    batches,
+    example_parameters,
+    given_labels,
+    ranges,
+)
 from tfnoisy.methods import losses as losses_lib
 from tfnoisy.nets import weight_decay as decay
 
@@ -134,10 +139,13 @@ class SOP(base.Method):
         self.std = std
         self.ratio_consistency = ratio_consistency
         self.ratio_balance = ratio_balance
-        names = ("lr_u", "lr_v", "std", "ratio_consistency", "ratio_balance")
-        for name, value in ((n, getattr(self, n)) for n in names):
-            if not 0 <= value < np.inf:
-                raise errors.UserError(f"--{name}={value}: it is 0 or more")
+        ranges.non_negative(
+            lr_u=lr_u,
+            lr_v=lr_v,
+            std=std,
+            ratio_consistency=ratio_consistency,
+            ratio_balance=ratio_balance,
+        )
         self.strong = strong
         self.flip = flip
         self.value_range = value_range

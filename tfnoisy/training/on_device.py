@@ -44,7 +44,10 @@ def in_step(wanted, method, data, strategy):
         reason = f"one device, and there are {replicas} replicas"
     if wanted == "yes":
         if are_streamed and not reason:
-            reason = "images in memory, and these are read piece by piece"
+            reason = (
+                "images in memory, and these are read piece by piece: raise "
+                "--cache_mib"
+            )
         if reason:
             raise errors.UserError(f"--data_on_device=yes wants {reason}")
         return _on(strategy, data, views.DEVICE)

@@ -196,12 +196,6 @@ def test_the_larger_share_of_mixed_images(alpha, mean):
     assert np.maximum(draws, 1 - draws).mean() == pytest.approx(mean, abs=2e-3)
 
 
-def test_a_step_of_no_network_is_refused():
-    method, batch = tiny()
-    with pytest.raises(errors.UserError, match="in turn"):
-        method.train_step(batch)
-
-
 @pytest.mark.parametrize(
     "wrong",
     [

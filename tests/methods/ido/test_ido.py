@@ -173,11 +173,6 @@ def test_without_the_label_wave_nothing_is_kept():
     assert three_classes(base_model="last").label_wave.kept == []
 
 
-def test_a_step_that_belongs_to_no_stage_is_refused():
-    with pytest.raises(errors.UserError, match="epoch by epoch"):
-        three_classes().train_step({})
-
-
 @pytest.mark.parametrize(
     "wrong", [{"stage1_epochs": 0}, {"mixture": "both"}, {"base_model": "best"}]
 )

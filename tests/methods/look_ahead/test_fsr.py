@@ -1,10 +1,13 @@
+import types
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+import golden
 import toy_students
-from tfnoisy import errors
+from tfnoisy import errors, randomness
 from tfnoisy.augment import standard
 from tfnoisy.datasets import load, pipeline
 from tfnoisy.methods import base
@@ -376,3 +379,99 @@ def test_mistakes(wrong, words):
             num_ids=200,
             **arguments,
         )
+
+
+class Watched(fsr.FSR):
+    """Keeps the weights that it gives to the examples of each step."""
+
+    def weigh(self, meta_gradient, labels):
+        found = super().weigh(meta_gradient, labels)
+        self.found.append(found.numpy())
+        return found
+
+
+GOLDEN_CASES = {
+    "noise": {"use_pseudo_loss": "all_0.7_0.3_1.5"},
+    "imbalance": {
+        "use_mixup": False,
+        "clip_meta_weight": False,
+        "label_smoothing": 0.1,
+        "use_pseudo_loss": "",
+    },
+    "moving": {
+        "use_mixup": False,
+        "meta_partial_level": -1,
+        "moving_weight_gamma": 0.6,
+        "meta_moving_end_epoch": 2,
+        "queue_beta": 1.0,
+    },
+}
+
+
+@pytest.mark.parametrize("case", GOLDEN_CASES)
+def test_three_epochs_are_the_originals(case, monkeypatch):
+    numbers = golden.read("fsr_steps")
+    expected, given = numbers[case], np.array(numbers["labels"])
+    size = len(given)
+    # Of one pattern for each class; the labels of some are wrong.
+    classes = np.where(np.arange(size) % 5, given, (given + 1) % 4)
+    patterns = 1.5 * golden.images(4, 0.4, 1.0)[classes]
+    images = golden.images(size, 0.1, 1.0) + patterns
+    method = golden.compiled(
+        Watched(
+            golden.network(),
+            queue_capacity=8,
+            queue_bs=4,
+            meta_start_epoch=1,
+            weight_decay=0.02,
+            ema_decay=0.0,
+            num_ids=size,
+            **GOLDEN_CASES[case],
+        )
+    )
+    method.found = []
+    draws, partners = (iter(numbers[n]) for n in ("uniforms", "partners"))
+    for name, values in (("uniform", draws), ("permutation", partners)):
+        monkeypatch.setattr(
+            randomness,
+            name,
+            lambda *_, values=values: tf.constant(next(values)),
+        )
+    dataset = types.SimpleNamespace(
+        ids=np.arange(size), given_labels=given, num_classes=4
+    )
+    losses, margins = [], []
+    for step, rows in enumerate(numbers["rows"]):
+        if step % 4 == 0:
+            buffer = method.dictionary.fill(step // 4, dataset)
+            if step:
+                assert buffer.tolist() == expected["buffers"][step // 4 - 1]
+        probe = expected["probe_rows"][step]
+        batch = golden.batch(rows, images=images, labels=given)
+        # The original's first step sees empty images of class 0.
+        batch["probe_images"] = tf.zeros([4, 3, 3, 1])
+        batch["probe_labels"] = tf.zeros([4], tf.int32)
+        if probe:
+            batch["probe_images"] = tf.constant(images[probe])
+            batch["probe_labels"] = tf.constant(given[probe])
+        logs = method.train_step(batch)
+        losses.append(float(logs["loss"]))
+        margins.append(float(logs["margin"]))
+    buffer = method.dictionary.fill(3, dataset)
+    assert buffer.tolist() == expected["buffers"][2]
+    golden.assert_near(losses, expected["losses"], name="losses")
+    # Small differences of large numbers.
+    golden.assert_near(margins, expected["margins"], 1e-5, "margins")
+    golden.assert_near(
+        method.found[4:], expected["example_weights"][4:], name="weights"
+    )
+    kept = method.dictionary
+    scores = kept.scores.numpy()[:, 0]
+    golden.assert_near(scores, expected["scores"], name="scores")
+    if "mean_logits" in expected:
+        golden.assert_near(kept.mean_logits, expected["mean_logits"])
+    if "class_means" in expected:
+        # They are kept as what differs from 1/B.
+        means = kept.class_means.numpy() + 1 / 6
+        golden.assert_near(means, expected["class_means"])
+    golden.assert_weights(method.student, expected["weights"])

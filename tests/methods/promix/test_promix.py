@@ -395,12 +395,6 @@ def test_values_out_of_range_are_one_line(wrong):
         tiny_methods.make("promix", **wrong)
 
 
-def test_a_step_of_no_epoch_is_refused():
-    method, batch = tiny()
-    with pytest.raises(errors.UserError, match="epoch by epoch"):
-        method.train_step(batch)
-
-
 def test_xla_makes_the_same_step_of_a_part_of_the_batch():
     found = []
     for jit_compile in (False, True):

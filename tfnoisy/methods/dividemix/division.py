@@ -23,7 +23,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfnoisy import errors, randomness, replicas
-from tfnoisy.methods import base, pairs
+from tfnoisy.methods import base, epochwise, pairs
 from tfnoisy.methods.dividemix import mixture
 from tfnoisy.nets import weight_decay as decay
 
@@ -77,7 +77,7 @@ def class_balanced_rows(labels, num_rows, num_classes, order):
     return np.sort(np.asarray(order)[seen < num_rows / num_classes][:num_rows])
 
 
-class DividingMethod(base.Method):
+class DividingMethod(epochwise.EpochwiseMethod):
     """A pair of networks that judge all labels and divide the data.
 
     Attributes:
@@ -87,7 +87,6 @@ class DividingMethod(base.Method):
             losses of the last divisions, the n-th in place n mod average_last.
     """
 
-    trains_in_epochs = True
     remembers = True
     clean_probability = None
 

@@ -114,17 +114,6 @@ class CoDivideMethod(division.DividingMethod):
         """
         raise NotImplementedError
 
-    def train_step(self, batch):
-        """Refuses a step that belongs to no stage.
-
-        Raises:
-            UserError: always.
-        """
-        raise errors.UserError(
-            f"{type(self).__name__} trains stage by stage: use fit, or the "
-            "loop of tfnoisy.training"
-        )
-
     def epoch_now(self):
         """Returns e + it / (floor(n / B) + 1), a float32 scalar.
 

@@ -7,14 +7,10 @@ own.  A stage of the training loop is one such pass.
 
 import functools
 
-import numpy as np
 import tensorflow as tf
 
-from tfnoisy import errors
-from tfnoisy.methods import base, pairs, students
+from tfnoisy.methods import base, epochwise, pairs, ranges, students
 from tfnoisy.nets import weight_decay as decay
-
-_MOST = float(np.finfo(np.float32).max)
 
 
 def ramp_up(step, length):
@@ -42,23 +38,7 @@ def average_decay(step, ema_alpha, ema_step):
     return ema_alpha * ramp_up(step + 1.0, ema_step)
 
 
-def check_range(name, value, high=_MOST):
-    """Refuses a value that is not from 0 to `high`.
-
-    Args:
-        name: the flag's.
-        value: a number.
-        high: the largest one.
-
-    Raises:
-        UserError: with both.
-    """
-    if not 0 <= value <= high:
-        upper = f"at most {high:g}" if high <= 1 else "finite"
-        raise errors.UserError(f"--{name}={value}: it is 0 or more and {upper}")
-
-
-class AveragedPair(base.Method):
+class AveragedPair(epochwise.EpochwiseMethod):
     """Trains a pair of networks in turn; a subclass gives `train_iteration`.
 
     Attributes:
@@ -66,7 +46,6 @@ class AveragedPair(base.Method):
         steps_before: int64 scalar, the steps of the other network up to now.
     """
 
-    trains_in_epochs = True
     epoch_passes = 2
 
     def __init__(
@@ -94,8 +73,8 @@ class AveragedPair(base.Method):
         Raises:
             UserError: for values that are out of range.
         """
-        check_range("ema_alpha", ema_alpha, 1.0)
-        check_range("ema_step", ema_step)
+        ranges.shares(ema_alpha=ema_alpha)
+        ranges.non_negative(ema_step=ema_step)
         super().__init__(
             pairs.of(student),
             weight_decay=weight_decay,
@@ -171,17 +150,6 @@ class AveragedPair(base.Method):
             self._iterations[k],
             evaluate=k == 1,
             ends_epoch=k == 1,
-        )
-
-    def train_step(self, batch):
-        """Refuses a step of no network.
-
-        Raises:
-            UserError: always.
-        """
-        raise errors.UserError(
-            "ELR+ trains its networks in turn: use fit, or the loop of "
-            "tfnoisy.training"
         )
 
     def peer_logits(self, k, images):

@@ -39,7 +39,7 @@ import keras
 import tensorflow as tf
 
 from tfnoisy import randomness
-from tfnoisy.methods import base, batches, elr, given_labels, mixup
+from tfnoisy.methods import base, batches, elr, given_labels, mixup, ranges
 from tfnoisy.methods import losses as losses_lib
 from tfnoisy.methods.elr_plus import averaged_pair
 
@@ -124,10 +124,10 @@ class ELRPlus(averaged_pair.AveragedPair):
         Raises:
             UserError: for values that are out of range.
         """
-        averaged_pair.check_range("beta", beta, 1.0)
-        averaged_pair.check_range("lamb", lamb)
-        averaged_pair.check_range("mixup_alpha", mixup_alpha)
-        averaged_pair.check_range("coef_step", coef_step)
+        ranges.shares(beta=beta)
+        ranges.non_negative(
+            lamb=lamb, mixup_alpha=mixup_alpha, coef_step=coef_step
+        )
         super().__init__(student, **kwargs)
         self.beta, self.lamb, self.mixup_alpha = beta, lamb, mixup_alpha
         self.coef_step = coef_step

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfnoisy import errors, replicas
-from tfnoisy.methods import base, wrong_events
+from tfnoisy.methods import base, epochwise, wrong_events
 from tfnoisy.methods.ido import beta_mixture, label_wave
 from tfnoisy.nets import weight_decay as decay
 
@@ -17,7 +17,7 @@ _FIRST_FIT = 20
 _FURTHER_FIT = {"class": 2, "global": 1}
 
 
-class StagedMethod(base.Method):
+class StagedMethod(epochwise.EpochwiseMethod):
     """Counts wrong events, and fits mixtures to them between epochs.
 
     A subclass gives `stage1_step` and `stage2_step`.
@@ -29,7 +29,6 @@ class StagedMethod(base.Method):
             examples are known.
     """
 
-    trains_in_epochs = True
     epoch_passes = 1
     epochs = mixtures = label_wave = None
 
@@ -110,17 +109,6 @@ class StagedMethod(base.Method):
     def stage2_step(self, batch):
         """One step of stage 2; the batch has `images_strong` too."""
         raise NotImplementedError
-
-    def train_step(self, batch):
-        """Refuses a step that belongs to no stage.
-
-        Raises:
-            UserError: always.
-        """
-        raise errors.UserError(
-            "IDO trains epoch by epoch: use fit, or the loop of "
-            "tfnoisy.training"
-        )
 
     def stage(self, step, data, num_steps):
         """Ends the epoch before this step if need be; returns the next one.

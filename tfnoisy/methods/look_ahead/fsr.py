@@ -23,13 +23,15 @@ What that code does that the paper does not say: the look-ahead passes through
 the buffer batch and the noisy batch together, so that batch normalisation sees
 both; with mixup c_i is of the mixed image and the margin compares it with the
 image itself; until `meta_start_epoch` all weights are 1/B, though the look-
-ahead is made; an image of the buffer keeps one view for an epoch.
+ahead is made, and the update need not wait for it, so that the margins may be
+of weights that have moved; an image of the buffer keeps one view for an epoch.
 
 Deviations: the buffer begins with the first images of each class, already at
 the first step (the original's first step sees empty images); examples that
 were not visited are chosen last; the moving mean of the weights of a class
-takes its last example in the batch, as the original does on a CPU.  Each
-replica draws a batch of its own from the buffer.
+takes its last example in the batch, as the original does on a CPU.  Margins
+are always of the weights before the update.  Each replica draws a batch of its
+own from the buffer.
 """
 
 import keras

@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfnoisy import replicas
-from tfnoisy.methods import base
+from tfnoisy.methods import base, epochwise
 
 # What the views of the division are for, see `epochs`.
 DIVIDE = 2
@@ -40,7 +40,7 @@ def class_weights(counts, largest=None):
     return weights.astype(np.float32)
 
 
-class DividingMethod(base.Method):
+class DividingMethod(epochwise.EpochwiseMethod):
     """A network that says which labels it is confident of.
 
     Attributes:

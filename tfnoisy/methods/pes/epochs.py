@@ -14,11 +14,9 @@ stage of the training loop is one of them.
 import functools
 import math
 
-import numpy as np
 import tensorflow as tf
 
-from tfnoisy import errors
-from tfnoisy.methods import base
+from tfnoisy.methods import base, ranges
 from tfnoisy.methods import losses as losses_lib
 from tfnoisy.methods.pes import division, refinement
 from tfnoisy.nets import weight_decay as decay
@@ -42,7 +40,6 @@ class RefiningMethod(division.DividingMethod):
             begin with T1 + 1; else it comes before epoch T1.
     """
 
-    trains_in_epochs = True
     epoch_passes = 1
     usual_T1 = (20, 35)
     refining_epoch = False
@@ -82,7 +79,9 @@ class RefiningMethod(division.DividingMethod):
         Raises:
             UserError: for values that are out of range.
         """
-        self.check(T1=T1, PES_lr=PES_lr, num_epochs=num_epochs, lr=lr or 0)
+        ranges.non_negative(
+            T1=T1, PES_lr=PES_lr, num_epochs=num_epochs, lr=lr or 0
+        )
         super().__init__(
             student,
             weight_decay=weight_decay,
@@ -97,17 +96,6 @@ class RefiningMethod(division.DividingMethod):
         self._refine_steps = {
             n: functools.partial(self.refine_step, n) for n in (0, 1)
         }
-
-    @staticmethod
-    def check(**values):
-        """Refuses values below 0 and infinite ones.
-
-        Raises:
-            UserError: with the flag's name.
-        """
-        for name, value in values.items():
-            if not 0 <= value < np.inf:
-                raise errors.UserError(f"--{name}={value}: it is 0 or more")
 
     @property
     def plain_epochs(self):
@@ -194,17 +182,6 @@ class RefiningMethod(division.DividingMethod):
             return []
         layers = refinement.last_stages(self.student, max(most))
         return refinement.trained(layers)
-
-    def train_step(self, batch):
-        """Refuses a step that belongs to no epoch.
-
-        Raises:
-            UserError: always.
-        """
-        raise errors.UserError(
-            "PES trains epoch by epoch: use fit, or the loop of "
-            "tfnoisy.training"
-        )
 
     def plain_step(self, batch):
         """One update of plain training.

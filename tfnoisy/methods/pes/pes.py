@@ -39,7 +39,7 @@ import keras
 import tensorflow as tf
 
 from tfnoisy import errors
-from tfnoisy.methods import base
+from tfnoisy.methods import base, ranges
 from tfnoisy.methods import losses as losses_lib
 from tfnoisy.methods.pes import epochs
 
@@ -105,7 +105,7 @@ class PES(epochs.RefiningMethod):
             ArgumentError: if the student does not end in a dense layer, or has
                 layers that cannot begin anew.
         """
-        self.check(T2=T2, T3=T3)
+        ranges.non_negative(T2=T2, T3=T3)
         super().__init__(
             student,
             num_epochs=num_epochs,

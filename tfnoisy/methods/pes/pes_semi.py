@@ -43,7 +43,7 @@ import keras
 import tensorflow as tf
 
 from tfnoisy import randomness
-from tfnoisy.methods import mixup
+from tfnoisy.methods import mixup, ranges
 from tfnoisy.methods.dividemix import dividemix
 from tfnoisy.methods.pes import epochs
 
@@ -125,7 +125,7 @@ class PESSemi(epochs.RefiningMethod):
             UserError: for values that are out of range.
             ArgumentError: if the student does not end in a dense layer.
         """
-        self.check(T2=T2, lambda_u=lambda_u)
+        ranges.non_negative(T2=T2, lambda_u=lambda_u)
         super().__init__(student, **kwargs)
         self.T2 = T2
         self.lambda_u = lambda_u

@@ -11,8 +11,8 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from tfnoisy import errors, replicas
-from tfnoisy.methods import base, pairs
+from tfnoisy import replicas
+from tfnoisy.methods import base, epochwise, pairs, ranges
 from tfnoisy.methods.promix import selection
 from tfnoisy.nets import weight_decay as decay
 
@@ -50,7 +50,7 @@ def _steps_of_epochs(num_examples, batch_size):
     return -(-num_examples // batch_size), max(num_examples // batch_size, 1)
 
 
-class SelectingMethod(base.Method):
+class SelectingMethod(epochwise.EpochwiseMethod):
     """A pair of networks that are trained together, each on its own choice.
 
     A subclass gives `warm_up_step` and `selected_step`.
@@ -65,7 +65,6 @@ class SelectingMethod(base.Method):
         expands: whether this epoch guesses labels by agreement, a bool scalar.
     """
 
-    trains_in_epochs = True
     epoch_passes = 1
     remembers = True
     uses_strong_view = True
@@ -112,19 +111,14 @@ class SelectingMethod(base.Method):
         Raises:
             UserError: for values that are out of range.
         """
-        for name, value in {"rho_start": rho_start, "rho_end": rho_end}.items():
-            if not 0 <= value <= 1:
-                raise errors.UserError(f"--{name}={value}: it is from 0 to 1")
-        lengths = {
-            "pretrain_ep": pretrain_ep,
-            "warmup_ep": warmup_ep,
-            "start_expand": start_expand,
-            "num_epochs": num_epochs,
-            "lr": lr or 0,
-        }
-        for name, value in lengths.items():
-            if not 0 <= value < np.inf:
-                raise errors.UserError(f"--{name}={value}: it is 0 or more")
+        ranges.shares(rho_start=rho_start, rho_end=rho_end)
+        ranges.non_negative(
+            pretrain_ep=pretrain_ep,
+            warmup_ep=warmup_ep,
+            start_expand=start_expand,
+            num_epochs=num_epochs,
+            lr=lr or 0,
+        )
         super().__init__(
             pairs.of(student),
             weight_decay=weight_decay,
@@ -179,17 +173,6 @@ class SelectingMethod(base.Method):
     def selected_step(self, batch):
         """One step of both networks; the batch has `images_strong` too."""
         raise NotImplementedError
-
-    def train_step(self, batch):
-        """Refuses a step that belongs to no epoch.
-
-        Raises:
-            UserError: always.
-        """
-        raise errors.UserError(
-            "ProMix trains epoch by epoch: use fit, or the loop of "
-            "tfnoisy.training"
-        )
 
     def epoch_of(self, step, data):
         """Returns the epoch of a step, its first and its last step.

@@ -46,7 +46,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfnoisy import errors, randomness
-from tfnoisy.methods import base, batches, mixup
+from tfnoisy.methods import base, batches, mixup, ranges
 from tfnoisy.methods import losses as losses_lib
 from tfnoisy.methods.promix import (
     bias,
@@ -138,12 +138,8 @@ class ProMix(epochs.SelectingMethod):
             UserError: for values that are out of range.
             ArgumentError: for networks that do not end in a dense layer.
         """
-        shares = {"tau": tau, "threshold": threshold, "bias_m": bias_m}
-        strengths = {"debias_output": debias_output, "debias_pl": debias_pl}
-        for name, value in {**shares, **strengths}.items():
-            if not 0 <= value <= (1 if name in shares else np.inf):
-                most = " to 1" if name in shares else " on"
-                raise errors.UserError(f"--{name}={value}: it is from 0{most}")
+        ranges.shares(tau=tau, threshold=threshold, bias_m=bias_m)
+        ranges.non_negative(debias_output=debias_output, debias_pl=debias_pl)
         if not T > 0:
             raise errors.UserError(f"--T={T} must be above 0")
         super().__init__(student, **kwargs)
