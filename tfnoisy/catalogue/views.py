@@ -58,6 +58,7 @@ WEAK_VIEWS = registry.Registry(
         _weak("ieg_webvision", "cropped"),
         _weak("bkd_cifar10", "normalised"),
         _weak("bkd_cifar100", "normalised"),
+        View(name="simclr", target="tfnoisy.augment.simclr:view"),
         _weak("none", "unmoved_view"),
     ],
 )

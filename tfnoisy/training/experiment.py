@@ -273,6 +273,7 @@ def _training_data(experiment, method, data):
             data.train.mirror,
         )
         training = dataclasses.replace(training, strong=view)
+    method.check_data(training)
     return training
 
 
