@@ -29,7 +29,14 @@ import pytest
 import tensorflow as tf
 
 from tfnoisy import plugins
-from tfnoisy.catalogue import datasets, methods, networks, noises, views
+from tfnoisy.catalogue import (
+    datasets,
+    methods,
+    networks,
+    noises,
+    pretrainings,
+    views,
+)
 
 # The same examples in each run: a test that fails, fails again.
 # HYPOTHESIS_PROFILE=default draws new ones.
@@ -96,6 +103,7 @@ _REGISTRIES = (
     methods.METHODS,
     networks.NETWORKS,
     noises.NOISE_KINDS,
+    pretrainings.PRETRAININGS,
     views.STRONG_VIEWS,
     views.WEAK_VIEWS,
 )

@@ -9,7 +9,14 @@ import pytest
 
 from tfnoisy import errors, registry
 from tfnoisy.benchmarks import step_passes
-from tfnoisy.catalogue import datasets, methods, networks, noises, views
+from tfnoisy.catalogue import (
+    datasets,
+    methods,
+    networks,
+    noises,
+    pretrainings,
+    views,
+)
 from tfnoisy.methods import base
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -18,6 +25,7 @@ ALL = (
     networks.NETWORKS,
     noises.NOISE_KINDS,
     datasets.DATASETS,
+    pretrainings.PRETRAININGS,
     views.WEAK_VIEWS,
     views.STRONG_VIEWS,
 )
@@ -61,6 +69,12 @@ def test_methods():
         # What gives evidence says how to read it, and the other way round.
         leaves = cls.evidence is not base.Method.evidence
         assert leaves == (entry.evidence is not None), entry.name
+
+
+def test_pretrainings():
+    for entry in pretrainings.PRETRAININGS:
+        assert issubclass(registry.resolve(entry.target), base.Method)
+        assert entry.name not in methods.METHODS
 
 
 def test_parameters_that_a_noise_cannot_have():

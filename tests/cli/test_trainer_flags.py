@@ -65,7 +65,7 @@ def ignored(script):
 
 
 def test_there_are_the_trainers():
-    assert len(TRAINERS) == 7 and "train.py" in TRAINERS
+    assert len(TRAINERS) == 8 and "train.py" in TRAINERS
 
 
 @pytest.mark.parametrize("script", TRAINERS)

@@ -110,7 +110,11 @@ def test_a_run_needs_its_first_weights_once(tmp_path, photos, weights):
     [
         ({"augment": "mentornet"}, "--augment=mentornet, which standardises"),
         ({"pretrained": "nowhere.h5"}, "=nowhere.h5: there is no such file"),
-        ({"studentnet": "small_cnn"}, "small_cnn has no published weights"),
+        ({"studentnet": "small_cnn"}, "holds no weights of small_cnn"),
+        (
+            {"studentnet": "small_cnn", "pretrained": "imagenet"},
+            "small_cnn has no published weights",
+        ),
     ],
 )
 def test_mistakes(tmp_path, photos, weights, kwargs, message):

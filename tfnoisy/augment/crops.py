@@ -136,7 +136,7 @@ def random_crop(images, draws, side, mirror=True):
     )
 
 
-def random_resized_crop(images, draws, side, mirror=True):
+def random_resized_crop(images, draws, side, mirror=True, least_area=_AREAS[0]):
     """Returns a part of each image, resized, half of them flipped.
 
     torchvision's `RandomResizedCrop`: the part has 8 % to 100 % of the area
@@ -148,31 +148,35 @@ def random_resized_crop(images, draws, side, mirror=True):
         images: uint8 [B, H, W, C].
         draws: float [B, 23] in [0, 1): ten areas, ten aspects, vertical
             offset, horizontal offset, flip.
-        side: of the result.
+        side: of the result, or its (h, w).
         mirror: whether to flip where the last draw is below one half.
+        least_area: the least share of the area, in (0, 1].
 
     Returns:
-        uint8 [B, side, side, C].
+        uint8 [B, h, w, C].
     """
+    rows, columns = (side, side) if isinstance(side, int) else side
     flipped = draws[:, -1] < 0.5 if mirror else None
-    top, left, height, width = windows(draws, images.shape[1:3])
-    resized = _resampled(images, top, height, side, axis=1)
-    resized = _resampled(resized, left, width, side, axis=2, flipped=flipped)
+    top, left, height, width = windows(draws, images.shape[1:3], least_area)
+    resized = _resampled(images, top, height, rows, axis=1)
+    resized = _resampled(resized, left, width, columns, axis=2, flipped=flipped)
     return tf.cast(tf.round(resized), tf.uint8)
 
 
-def windows(draws, size):
+def windows(draws, size, least_area=_AREAS[0]):
     """Returns the windows of `random_resized_crop`.
 
     Args:
         draws: float [B, 23].
         size: (H, W).
+        least_area: the least share of the area, in (0, 1].
 
     Returns:
         (first row, first column, height, width), int32 [B] each.
     """
     height, width = size
-    area = height * width * _between(*_AREAS, draws[:, :_ATTEMPTS])
+    shares = _between(least_area, _AREAS[1], draws[:, :_ATTEMPTS])
+    area = height * width * shares
     logarithms = map(math.log, _ASPECTS)
     aspect = tf.exp(_between(*logarithms, draws[:, _ATTEMPTS : 2 * _ATTEMPTS]))
     heights, widths = (

@@ -134,6 +134,8 @@ def get(
             `airbench`: pad by 2 by reflection, crop, flip, normalise, where
             every other epoch shows the mirror image (Jordan, "94% on CIFAR-10
             in 3.29 Seconds", 2024: alternating flip);
+            `simclr`: a random part of the image, resized, flip, colour jitter,
+            some grey, [-1, 1] (see `augment.simclr`);
             `none`: [-1, 1] only; or a plugin's, see `catalogue.views`.
         image_shape: (H, W, C) of the images.
         mirror: whether a flipped image keeps its class; if not, none is
@@ -308,10 +310,19 @@ def normalise(images, mean, deviation):
             are averaged.
         deviation: likewise.
     """
-    if images.shape[-1] == 1:
+    return normalise_shares(to_shares(images), mean, deviation)
+
+
+def normalise_shares(shares, mean, deviation):
+    """Maps values in [0, 1] to (x - mean) / deviation, see `normalise`."""
+    if shares.shape[-1] == 1:
         mean, deviation = (sum(values) / 3 for values in (mean, deviation))
-    shares = tf.cast(images, tf.float32) / _divisor(255.0)
     return (shares - mean) / _divisor(deviation)
+
+
+def to_shares(images):
+    """Maps uint8 0..255 to float32 0..1."""
+    return tf.cast(images, tf.float32) / _divisor(255.0)
 
 
 def _divisor(value):

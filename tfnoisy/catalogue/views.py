@@ -59,6 +59,7 @@ WEAK_VIEWS = registry.Registry(
         _weak("bkd_cifar10", "normalised"),
         _weak("bkd_cifar100", "normalised"),
         _weak("airbench"),
+        View(name="simclr", target="tfnoisy.augment.simclr:view"),
         _weak("none", "unmoved_view"),
     ],
 )

@@ -231,8 +231,10 @@ _NETWORK = {
         flag_groups.NETWORK,
         flags.DEFINE_string,
         None,
-        "Initial weights of a keras_ network: imagenet, or a weights file "
-        "without the last layer. Random weights if not given.",
+        "Initial weights of all but the last layer: a run folder, such as one "
+        "of pretrain, or a .weights.h5 or .keras file, of the same network; of "
+        "a keras_ network or efficientnet_lite0 also imagenet, or a file of "
+        "the published weights. Random weights if not given.",
     ),
     "augment": SharedFlag(
         flag_groups.NETWORK,

@@ -79,8 +79,10 @@ class Method(
         leaves_learning_rate: whether a method with a learning rate of its own
             leaves that of the optimiser alone: in `fit`, where none was given
             to the constructor, it belongs to `compile` and to callbacks.
+        training_accuracy_of: of what the steps' `accuracy` is the share.
     """
 
+    training_accuracy_of = "accuracy on given labels"
     mean_weights = None
     leaves_learning_rate = False
     needs_ids = False
@@ -202,6 +204,28 @@ class Method(
         if step >= num_steps:
             return None
         return Stage(0, num_steps, data.batches, self.train_step)
+
+    def check_data(self, data: Any) -> None:
+        """Refuses data that the method cannot be trained on; here none.
+
+        A run calls it before anything is written.
+
+        Args:
+            data: a `pipeline.TrainingData`.
+
+        Raises:
+            UserError: with the remedy.
+        """
+
+    def before_evaluation(self, data: Any) -> None:
+        """Makes ready for being judged; here there is nothing to do.
+
+        The loop calls it before each evaluation.  What it changes must be a
+        function of what the checkpoint holds and of the data.
+
+        Args:
+            data: a `pipeline.TrainingData`.
+        """
 
     @property
     def evidence_variables(self):

@@ -13,7 +13,7 @@ import keras
 
 from tfnoisy import errors
 from tfnoisy.catalogue import networks
-from tfnoisy.nets import layers
+from tfnoisy.nets import bodies, layers
 
 # Ours, and Keras's in a network of somebody else's.
 _BATCH_NORMS = (layers.BatchNorm, keras.layers.BatchNormalization)
@@ -43,8 +43,9 @@ def build(
         seed: an integer; with the layers' names it settles every weight.
         dtype: a Keras dtype policy such as `precision.policy("bfloat16")` or
             `float64`; None is the global policy.
-        pretrained: an `applications.Pretrained`, weights for all but the last
-            layer of a `keras_` network; None for random ones.
+        pretrained: weights for all but the last layer: a `bodies.Body` for any
+            network, an `applications.Pretrained` for those with published
+            weights; None for random ones.
         sync_batch_norm: normalise by the moments of the batches of all
             replicas, in place of each one's own as the originals do.
 
@@ -73,14 +74,16 @@ def build(
             f"{name} was asked for {num_classes} classes; at least 2 are needed"
         )
     arguments = {}
-    if pretrained is not None:
+    body = pretrained if isinstance(pretrained, bodies.Body) else None
+    if pretrained is not None and body is None:
         if not entry.takes_pretrained:
             with_weights = [
                 n.name for n in networks.NETWORKS if n.takes_pretrained
             ]
             raise errors.UserError(
                 f"--pretrained={pretrained.source}: {name} has no published "
-                f"weights; {' and '.join(with_weights)} have"
+                f"weights; {' and '.join(with_weights)} have; a run folder or "
+                "a file of the same network's weights can be given"
             )
         arguments["pretrained"] = pretrained
     former = keras.config.dtype_policy()
@@ -91,10 +94,24 @@ def build(
         keras.config.set_dtype_policy(former)
     _check(model, entry, num_classes)
     model.name = name
+    if body is not None:
+        body.give(model)
     for layer in model.layers:
         if isinstance(layer, _BATCH_NORMS):
             layer.synchronized = sync_batch_norm
     return model
+
+
+def takes_published(name: str) -> bool:
+    """Returns whether there are published weights of a network.
+
+    Args:
+        name: as for `build`.
+
+    Raises:
+        UserError: an unknown name.
+    """
+    return _find(name).takes_pretrained
 
 
 def features(model: keras.Model) -> keras.Model:

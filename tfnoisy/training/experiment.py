@@ -18,8 +18,7 @@ import tensorflow as tf
 
 from tfnoisy import errors, replicas
 from tfnoisy.datasets import pipeline
-from tfnoisy.nets import applications, precision, registry, whitening
-from tfnoisy.runs import checkpoint_files
+from tfnoisy.nets import precision, registry, whitening
 from tfnoisy.runs import data as run_data
 from tfnoisy.runs import folder as run_folder
 from tfnoisy.training import budget as run_budget
@@ -29,6 +28,7 @@ from tfnoisy.training import (
     memorisation,
     on_device,
     opening,
+    pretrained,
     results,
 )
 from tfnoisy.training import loop as training_loop
@@ -50,7 +50,7 @@ class Experiment(run_data.DataOptions):
             build(k) returns the k-th student with its initial weights.
         auto_choice: why the method was chosen, where a rule did it.
         studentnet: the name of a network, see `nets.registry`.
-        pretrained: its weights to begin with, see `nets.applications`; None
+        pretrained: its weights to begin with, see `training.pretrained`; None
             for random ones.
         batch_size: examples per step and replica.
         max_number_of_steps: T, unless `num_epochs` is set.
@@ -165,9 +165,9 @@ def _train(experiment, cluster, folder):
             budget = run_budget.of(
                 experiment, data.train, strategy.num_replicas_in_sync
             )
-            pretrained = _pretrained(experiment, folder, data.augmentation)
+            start = pretrained.of(experiment, folder, data.augmentation)
         _check_alike(strategy, data.manifest)
-        method = _make_method(experiment, data, budget, pretrained, strategy)
+        method = _make_method(experiment, data, budget, start, strategy)
         loop = _make_loop(experiment, method, data, folder, strategy, budget)
         with replicas.failing_together(strategy):
             if cluster.is_chief and not experiment.overwrite:
@@ -209,7 +209,7 @@ def _run(experiment, method, loop, data, budget, cluster):
     return final
 
 
-def _make_method(experiment, data, budget, pretrained, strategy):
+def _make_method(experiment, data, budget, start, strategy):
     def build(index=0):
         network = registry.build(
             experiment.studentnet,
@@ -218,10 +218,12 @@ def _make_method(experiment, data, budget, pretrained, strategy):
             # Two networks of a run never begin as those of two runs do.
             seed=experiment.seed + index * _BETWEEN_SEEDS,
             dtype=precision.policy(experiment.mixed_precision),
-            pretrained=pretrained,
+            pretrained=start,
             sync_batch_norm=experiment.sync_batch_norm,
         )
-        whitening.adapt(network, first_images)
+        if start is None:
+            # Else its filters are those that the body was trained with.
+            whitening.adapt(network, first_images)
         return network
 
     def first_images(most):
@@ -271,6 +273,7 @@ def _training_data(experiment, method, data):
             data.train.mirror,
         )
         training = dataclasses.replace(training, strong=view)
+    method.check_data(training)
     return training
 
 
@@ -289,24 +292,6 @@ def _check_alike(strategy, manifest):
             f"worker {differing[0]} has other data or labels than worker 0: "
             "all workers need the same files"
         )
-
-
-def _pretrained(experiment, folder, augmentation):
-    """Returns the weights to begin with, or None.
-
-    A run that goes on takes those of its checkpoint.
-    """
-    resumed = checkpoint_files.newest_first(folder.checkpoints)
-    if not experiment.pretrained or (resumed and not experiment.overwrite):
-        return None
-    if augmentation.statistics is None:
-        raise errors.UserError(
-            f"--pretrained={experiment.pretrained} does not go with --augment="
-            f"{augmentation.name}, which standardises each image by itself"
-        )
-    return applications.Pretrained(
-        experiment.pretrained, *augmentation.statistics
-    )
 
 
 def _evaluators(experiment, method, data, strategy):

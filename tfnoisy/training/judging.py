@@ -43,7 +43,8 @@ class Judge:
         if "train_loss" in row:
             words = [
                 f"loss {row['train_loss']:.4f}",
-                f"accuracy on given labels {row['train_accuracy']:.4f}",
+                f"{self._method.training_accuracy_of} "
+                f"{row['train_accuracy']:.4f}",
             ]
         words += [
             f"{name} {row[f'{name}_accuracy']:.4f}" for name in self._evaluators

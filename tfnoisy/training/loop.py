@@ -327,6 +327,7 @@ class Loop:
         progress, step = self.progress, self._step
         progress.evaluation_due = True
         with self._signals.at_once():
+            self.method.before_evaluation(self.data)
             judged = self._judge(step)
             self._ask_other_workers()
         logs = progress.means.values()

@@ -61,6 +61,8 @@ def final_metrics(experiment, method, budget, data, progress, memorised):
         "dataset": experiment.dataset_name,
         "train_split": experiment.train_split,
         "studentnet": experiment.studentnet,
+        **_pretrained(experiment),
+        "view_shape": list(data.augmentation.view_shape),
         "noise": {
             "spec": str(data.manifest.spec),
             "seed": int(data.manifest.seed),
@@ -106,6 +108,12 @@ def _chosen(experiment):
     """Why the method was chosen, where a rule did it."""
     chosen = experiment.auto_choice
     return {"auto_choice": chosen} if chosen else {}
+
+
+def _pretrained(experiment):
+    """What the network began with, where that was not drawn."""
+    source = experiment.flags.get("pretrained", experiment.pretrained)
+    return {"pretrained": str(source)} if source else {}
 
 
 def _rounded(seconds):
