@@ -76,6 +76,8 @@ class Augmentation:
         view_shape: (H, W, C) of the views.
         statistics: (means, deviations) of red, green and blue: a view's values
             are (pixel / 255 - mean) / deviation; None where they are not.
+        comes_first: whether, as a strong view, it takes the image itself, and
+            the training view then moves and finishes what `move` returns.
     """
 
     name: str
@@ -85,6 +87,7 @@ class Augmentation:
     evaluate: Callable
     view_shape: tuple[int, int, int]
     statistics: tuple | None = None
+    comes_first: bool = False
 
     def train(self, images, draws):
         """Returns the training view, float32, of the views' shape."""

@@ -34,11 +34,8 @@ What the code does that the paper does not say:
 - The heads of mixed views have passes of their own, with images of S alone.
 
 Deviations: of an empty S or R the terms are 0, and pi stays as it is, where
-the code gives NaN.  The strong view is RandAugment with three operations at
-level 5 and a cutout; the code's has random levels.  Both views of an image are
-cropped and flipped before colours are touched.  The unused projection heads
-are left out.  With several replicas each mixes its own batch, and pi follows
-the mean of theirs.
+the code gives NaN.  The unused projection heads are left out.  With several
+replicas each mixes its own batch, and pi follows the mean of theirs.
 """
 
 import keras
@@ -105,7 +102,7 @@ class ProMix(epochs.SelectingMethod):
         T=0.5,
         confidence_penalty=False,
         num_ids=None,
-        strong="randaugment:3:5",
+        strong="randaugment_promix",
         flip=True,
         value_range=None,
         **kwargs,
@@ -128,7 +125,8 @@ class ProMix(epochs.SelectingMethod):
             num_ids: the largest example id plus one; None for the examples
                 that `fit` sees.
             strong: the strong view, see `fitting.views.strong_view`.
-            flip: whether a flipped image keeps its class, for `fit`.
+            flip: whether a flipped image keeps its class, for a strong view of
+                `fit` that flips; the original's does not.
             value_range: (low, high) of the images' values, which the strong
                 view of `fit` needs; None for 0..255 of uint8, and for what it
                 sees of arrays.
