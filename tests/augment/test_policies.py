@@ -150,6 +150,32 @@ def test_randaugment():
     assert np.mean(ops[:, 0] == ops[:, 1]) == pytest.approx(1 / 14, abs=0.01)
 
 
+def test_randaugment_promix():
+    policy = policies.get("randaugment_promix", 8, 6)
+    assert (policy.num_ops, policy.num_draws) == (3, 6)
+    draws = tf.random.stateless_uniform([14000, 6], [3, 4])
+    ops, probabilities, levels = policy.choose(draws)
+    assert (probabilities.numpy() == 1).all()
+    found = policy.magnitude(ops, levels).numpy()
+    for name, low, high in (
+        ("Identity", 0, 0),
+        ("Brightness", 0.05, 0.95),
+        ("Posterize", 4, 8),
+        ("Rotate", 0, 30),
+        ("ShearY", 0, 0.3),
+        ("Solarize", 0, 256),
+        ("TranslateX", 0, 1.8),
+        ("TranslateY", 0, 2.4),
+    ):
+        drawn = found[ops.numpy() == policies.OP[name]]
+        assert 2700 < len(drawn) < 3300
+        assert low <= drawn.min() <= low + (high - low) / 100 + 1e-9
+        assert high - (high - low) / 100 - 1e-9 <= drawn.max() <= high
+        assert drawn.mean() == pytest.approx((low + high) / 2, rel=0.05), name
+    thresholds = found[ops.numpy() == policies.OP["Solarize"]]
+    np.testing.assert_array_equal(thresholds, np.round(thresholds))
+
+
 def test_randaugment_ieg_draws_once_per_batch():
     policy = policies.get("randaugment_ieg")
     seen = []

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image, ImageEnhance, ImageOps
+from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
+import golden
 from tfnoisy import randomness
-from tfnoisy.augment import pillow_view, policies, strong
+from tfnoisy.augment import image_ops, pillow_view, policies, standard, strong
 from tfnoisy.datasets import dataset as dataset_lib
 from tfnoisy.datasets import load, pipeline
 
@@ -70,6 +71,54 @@ def test_is_pillows(images, name, jit):
         np.testing.assert_allclose(
             views, by_pillow(images, policy, draws, mirror), atol=1e-6
         )
+
+
+@pytest.mark.parametrize("jit", [False, True])
+def test_is_promix_own(jit):
+    expected = golden.read("promix_steps")["views"]
+    count, height, width = len(expected), 8, 6
+    n = np.arange(count * height * width * 3)
+    n = n.reshape(count, height, width, 3)
+    waves = np.sin(0.37 * n + 0.1 * n[..., :1] ** 0.5)
+    pixels = np.uint8(127.5 + (60 + n[:, :1, :1, :1] // 144) * waves)
+    augmentation = strong.get(
+        "randaugment_promix", pixels.shape[1:], mirror=True, jit=jit
+    )
+    draws = np.random.RandomState(3).random_sample(
+        [count, augmentation.num_draws]
+    )
+    draws = tf.constant(draws, tf.float32)
+    moved = augmentation.move(tf.constant(pixels), draws)
+    assert [view.tobytes().hex() for view in moved.numpy()] == expected
+    np.testing.assert_array_equal(
+        augmentation.train(tf.constant(pixels), draws),
+        standard.to_unit_range(moved),
+    )
+
+
+@pytest.mark.parametrize(
+    "place, side, rows, columns",
+    [
+        ((2.9, 3.1), 0.0, [], []),
+        ((2.9, 3.1), 0.2, [2], [3]),
+        ((2.9, 3.1), 2.0, [1, 2, 3], [2, 3, 4]),
+        ((0.2, 4.9), 3.5, [0, 1, 2, 3], [3, 4]),
+    ],
+)
+def test_a_square_ends_where_pillows_does(place, side, rows, columns):
+    images = tf.zeros([1, 7, 5, 1], tf.uint8)
+    sizes = [tf.constant([x], tf.float64) for x in (*place, side)]
+    found = image_ops.square(images, *sizes, fill=9).numpy()[0, ..., 0]
+    expected = np.zeros([7, 5])
+    expected[np.ix_(rows, columns)] = 9
+    np.testing.assert_array_equal(found, expected)
+    image = Image.new("L", (5, 7))
+    near = [int(max(0, x - side / 2)) for x in place]
+    if side:
+        ImageDraw.Draw(image).rectangle(
+            (near[1], near[0], near[1] + side, near[0] + side), 9
+        )
+    np.testing.assert_array_equal(found, np.asarray(image))
 
 
 def only(monkeypatch, table, finish="cifar"):

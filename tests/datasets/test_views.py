@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfnoisy.augment import standard
+from tfnoisy.augment import standard, strong
 from tfnoisy.catalogue import views as catalogue
 from tfnoisy.datasets import dataset as dataset_lib
 from tfnoisy.datasets import pipeline, views
@@ -122,3 +122,29 @@ def test_what_xla_does_not_know_is_not_compiled():
     data = dataclasses.replace(data, augmentation=spelling)
     in_step = views.InStep(data.dataset, spelling, jit_compile=True)
     assert_same(in_step, data.batches, 3)
+
+
+@pytest.mark.parametrize("augment", ["bkd_cifar100", "dividemix_clothing1m"])
+def test_a_strong_view_that_comes_first_is_then_cropped(augment):
+    first = strong.get("randaugment_promix", SHAPE, jit=False)
+    data = make_data(augment, strong=first)
+    weak = data.augmentation
+    rng = np.random.default_rng(0)
+    draws = {
+        name: tf.constant(rng.random((10, count)), tf.float32)
+        for name, count in (
+            ("augment", 2 * weak.num_draws),
+            ("augment_strong", first.num_draws),
+        )
+    }
+    pixels = tf.constant(data.dataset.images)
+    seen = views.Views(weak, strong=first).of(pixels, draws)
+    mine, strongs = tf.split(draws["augment"], 2, 1)
+    np.testing.assert_array_equal(seen["images"], weak.train(pixels, mine))
+    changed = first.move(pixels, draws["augment_strong"])
+    assert (changed.numpy() != pixels.numpy()).mean() > 0.5
+    np.testing.assert_array_equal(
+        seen["images_strong"], weak.train(changed, strongs)
+    )
+    [batch] = data.whole_pass((0, 0), 1, strong=True)().take(1)
+    assert batch["images_strong"].shape == batch["images"].shape

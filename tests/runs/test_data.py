@@ -152,6 +152,7 @@ def test_a_probe_beside_a_held_out_share(tmp_path):
         "randaug",
         "default",
         "randaugment:2:5",
+        "randaugment_promix",
         "autoaugment_cifar10",
         "keras_randaugment:1:0.3",
     ],
@@ -173,6 +174,11 @@ def test_a_strong_view_of_a_part():
     moved = data.augmentation.move(images, tf.fill([3, 3], 0.3))
     view = data.strong.train(moved, tf.fill([3, data.strong.num_draws], 0.3))
     assert view.shape == (3, 7, 7, 1)
+    # What comes first is of the image itself, and then cropped.
+    first = run_data.strong_view(
+        "randaugment_promix", data.augmentation, (8, 8, 1), False
+    )
+    assert first.view_shape == (8, 8, 1)
     with pytest.raises(errors.UserError, match="--aug_type=default would"):
         run_data.load(
             options(augment="dividemix_clothing1m", aug_type="default")

@@ -391,6 +391,41 @@ def _inside(images, filtered, margin):
     return tf.where(border[..., None], images, padded)
 
 
+def square(images, rows, columns, sides, fill=0):
+    """Fills a square of any size, to the pixel that its far corner is in.
+
+    As Pillow draws a rectangle of numbers that are no integers: from the pixel
+    of the near corner to that of the far one, both included.
+
+    Args:
+        images: [B, H, W, C] of any type.
+        rows: float64 [B], the square's centre, in pixels from the top.
+        columns: float64 [B], likewise, from the left.
+        sides: float64 [B], in pixels; 0 fills nothing.
+        fill: a value, or one per channel, [C].
+
+    Returns:
+        A tensor like `images`.
+    """
+
+    def covered(centres, length):
+        # The near corner is rounded before the side is added to it.
+        first = tf.floor(tf.maximum(centres - sides / 2.0, 0.0))
+        last = tf.floor(first + sides)
+        pixels = tf.range(length)
+        return (pixels >= tf.cast(first, tf.int32)[:, None]) & (
+            pixels <= tf.cast(last, tf.int32)[:, None]
+        )
+
+    shape = tf.shape(images)
+    inside = (
+        covered(rows, shape[1])[:, :, None]
+        & covered(columns, shape[2])[:, None, :]
+        & (sides > 0.0)[:, None, None]
+    )
+    return tf.where(inside[..., None], tf.cast(fill, images.dtype), images)
+
+
 def cutout(images, rows, columns, sides, fill=0):
     """Fills a square, as far as it lies in the image.
 

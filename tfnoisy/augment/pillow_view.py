@@ -109,10 +109,9 @@ def pillow_choices(policy, draws, mirror=True):
     """
     count = len(draws)
     end = policy.num_draws + 4 * policy.num_ops
-    ops, probabilities, levels = (
-        values.numpy()
-        for values in policy.choose(tf.constant(draws[:, : policy.num_draws]))
-    )
+    chosen = policy.choose(tf.constant(draws[:, : policy.num_draws]))
+    magnitudes = policy.magnitude(chosen[0], chosen[2]).numpy()
+    ops, probabilities = (values.numpy() for values in chosen[:2])
     per_op = draws[:, policy.num_draws : end].reshape(count, -1, 4)
     choices = []
     for i in range(count):
@@ -122,7 +121,7 @@ def pillow_choices(policy, draws, mirror=True):
             if not applied < probabilities[i, k]:
                 continue
             name = policies.OPS[ops[i, k]]
-            magnitude = policy.magnitudes[ops[i, k], levels[i, k]]
+            magnitude = magnitudes[i, k]
             if name in policies.MOVES and sign < 0.5:
                 magnitude = -magnitude
             centre = (int(row * 32), int(column * 32))

@@ -14,7 +14,10 @@ names the operations:
 * `randaugment:N:M`: RandAugment, arXiv 1909.13719: N of 14 operations, drawn
   with replacement for each image, always applied, all at level M;
 * `randaugment_ieg`: IEG's form: two of 14 with levels 1..9, drawn once for a
-  whole batch, each applied to an image with probability one half.
+  whole batch, each applied to an image with probability one half;
+* `randaugment_promix`: ProMix's form: three of the 14 with replacement for each
+  image, always applied, each with a magnitude drawn from the whole of its
+  range, then a square of a random size.
 """
 
 import dataclasses
@@ -67,6 +70,19 @@ _RAND_OPS = (
     "TranslateY",
     "Posterize",
 )
+
+# ProMix's magnitudes, at the least and at the largest level.
+_PROMIX = {
+    **dict.fromkeys(("Brightness", "Color", "Contrast"), (0.05, 0.95)),
+    "Sharpness": (0.05, 0.95),
+    "Posterize": (4.0, 8.0),
+    "Rotate": (0.0, 30.0),
+    "ShearX": (0.0, 0.3),
+    "ShearY": (0.0, 0.3),
+    "Solarize": (0.0, 256.0),
+}
+# Of TranslateX and TranslateY, a share of width and height.
+_PROMIX_MOVE = 0.3
 
 _CIFAR10 = """
 Inv 0.1 7 + Con 0.2 6 | Rot 0.7 2 + TrX 0.3 9 | Sha 0.8 1 + Sha 0.9 3 |
@@ -149,14 +165,15 @@ class Policy:
         num_ops: operations in a row, N.
         num_draws: how many uniform draws `choose` takes per image.
         choose: draws float [B, num_draws] -> (operations int32 [B, N] as
-            indices of `OPS`, probabilities float32 [B, N], levels int32
-            [B, N]).
-        magnitudes: float64 [len(OPS), 11]: an operation's magnitude at each
-            level, before its sign: degrees, shear, pixels, bits, threshold,
-            addition, blending factor or side.
+            indices of `OPS`, probabilities float32 [B, N], levels [B, N],
+            int32 or, for levels of any size in [0, 1), float32).
+        magnitudes: float64: an operation's magnitude, before its sign, at each
+            level, [len(OPS), 11], or at 0 and at 1, [len(OPS), 2]: degrees,
+            shear, pixels, bits, threshold, addition, blending factor or side.
         finish: `cifar` (transparent fill that ends as 0; then pad-crop, flip
-            and cutout of a transparent square) or `imagenet` (fill 128; then
-            cutout of a black square).
+            and cutout of a transparent square), `imagenet` (fill 128; then
+            cutout of a black square) or `promix` (black fill; then a grey
+            square of a random side up to half the width).
     """
 
     name: str
@@ -166,14 +183,35 @@ class Policy:
     magnitudes: np.ndarray
     finish: str
 
+    def magnitude(self, ops, levels):
+        """Returns the magnitudes of operations, before their signs.
 
-def get(name, image_height=32):
+        Args:
+            ops: int32 [B, N], as of `choose`.
+            levels: [B, N], likewise.
+
+        Returns:
+            float64 [B, N].
+        """
+        if levels.dtype.is_integer:
+            places = tf.stack([ops, levels], axis=-1)
+            return tf.gather_nd(tf.constant(self.magnitudes), places)
+        ends = tf.gather(tf.constant(self.magnitudes), ops)
+        low, high = tf.unstack(ends, axis=-1)
+        found = low + (high - low) * tf.cast(levels, low.dtype)
+        # Of the values below a threshold the last one is an integer.
+        return tf.where(ops == OP["Solarize"], tf.math.ceil(found), found)
+
+
+def get(name, image_height=32, image_width=None):
     """Returns a policy by name.
 
     Args:
         name: see the head of this module.
         image_height: in pixels.  The pixel counts of the CIFAR policies are
             for 32 and scale with it; those of ImageNet's are what they are.
+        image_width: in pixels, of which ProMix moves a share; as the height if
+            None.
 
     Returns:
         A `Policy`.
@@ -194,12 +232,15 @@ def get(name, image_height=32):
         choosing = _one_of(parse(table))
     elif name == "randaugment_ieg":
         choosing, finish = _randaugment_ieg(), "cifar"
+    elif name == "randaugment_promix":
+        size = image_height, image_width or image_height
+        return Policy(name, *_randaugment_promix(), _ranges(*size), "promix")
     elif kind == "randaugment":
         choosing, finish = _randaugment(name, arguments), "cifar"
     else:
         raise errors.UserError(
             f"no policy {name!r}; there are {', '.join(tables)}, "
-            "randaugment_ieg and randaugment:N:M"
+            "randaugment_ieg, randaugment_promix and randaugment:N:M"
         )
     return Policy(name, *choosing, _magnitudes(finish, image_height), finish)
 
@@ -270,6 +311,26 @@ def _randaugment_ieg():
         )
 
     return 2, 4, choose
+
+
+def _randaugment_promix():
+    """Draws three operations per image, and a level for each."""
+
+    def choose(draws):
+        ops = _rand_op(draws[:, :3])
+        return ops, tf.ones_like(draws[:, :3]), draws[:, 3:]
+
+    return 3, 6, choose
+
+
+def _ranges(height, width):
+    """Returns `Policy.magnitudes` of ProMix."""
+    of_size = {"TranslateX": width, "TranslateY": height}
+    ranges = {
+        **_PROMIX,
+        **{op: (0.0, _PROMIX_MOVE * size) for op, size in of_size.items()},
+    }
+    return np.array([ranges.get(op, (0.0, 0.0)) for op in OPS])
 
 
 def _rand_op(draws):

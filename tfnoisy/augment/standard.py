@@ -79,6 +79,8 @@ class Augmentation:
             are (pixel / 255 - mean) / deviation; None where they are not.
         alternating: columns of the draws that move by one half from one visit
             of an image to the next, see `datasets.drawing.Columns`.
+        comes_first: whether, as a strong view, it takes the image itself, and
+            the training view then moves and finishes what `move` returns.
     """
 
     name: str
@@ -89,6 +91,7 @@ class Augmentation:
     view_shape: tuple[int, int, int]
     statistics: tuple | None = None
     alternating: tuple[int, ...] = ()
+    comes_first: bool = False
 
     def train(self, images, draws):
         """Returns the training view, float32, of the views' shape."""

@@ -8,6 +8,9 @@ integer of four bytes, so that a move takes a pixel in one piece, and what
 changes each value by itself is a table of 256 values.  Shapes do not depend
 on the draws, so that the program is compiled once.
 
+ProMix's policy works in RGB, and ends as bytes: its view comes before the crop,
+the flip and the normalisation, which are those of the training view.
+
 What differs from the original code: the draws are functions of the example
 id, one row per image; `autoaugment_imagenet` uses Pillow's operations, where
 the original's TensorFlow ones differ by at most the rounding of a grey level
@@ -26,6 +29,8 @@ from tfnoisy.catalogue import views
 # Draws of each operation, and after the policy.
 _APPLY, _SIGN, _CENTRE, _PER_OP = 0, 1, 2, 4
 _OFFSET_Y, _OFFSET_X, _FLIP, _CUTOUT, _AT_END = 0, 1, 2, 3, 5
+# Of a policy that neither crops nor flips.
+_SIDE = 0
 
 _OP = policies.OP
 
@@ -48,6 +53,9 @@ _DROP_ALPHA = (*_OF_IMAGE, *_OF_VALUES)
 # IEG's cutout within a policy: CIFAR's mean colour, transparent.
 _CUTOUT_RGBA = (125, 122, 113, 0)
 _CUTOUT_LA = (122, 122, 122, 0)
+# ProMix's square at the end, in the mean colour; in a grey image as bright.
+_SQUARE_RGBA = (125, 123, 114, 255)
+_SQUARE_LA = (123, 123, 123, 255)
 
 
 def get(
@@ -96,7 +104,22 @@ def policy_view(name, image_shape, mirror, jit=True, policy=None):
         policy: its name if that is another one.
     """
     name = policy or name
-    policy = policies.get(name, image_shape[0])
+    policy = policies.get(name, *image_shape[:2])
+
+    @tf.function(jit_compile=jit, autograph=False)
+    def move(images, draws):
+        return changed(images, draws, policy)[..., : image_shape[2]]
+
+    if policy.finish == "promix":
+        return standard.Augmentation(
+            name,
+            num_draws(policy),
+            move,
+            lambda images, _: standard.to_unit_range(images),
+            standard.to_unit_range,
+            image_shape,
+            comes_first=True,
+        )
 
     @tf.function(jit_compile=jit, autograph=False)
     def finish(images, draws):
@@ -132,15 +155,22 @@ def view(images, draws, policy, mirror=True):
     Returns:
         float32 [B, H, W, C] in -1..1.
     """
+    pixels = changed(images, draws, policy, mirror)
+    views = standard.to_unit_range(pixels[..., : images.shape[-1]])
+    if policy.finish == "cifar":
+        return tf.where(pixels[..., -1:] == 0, 0.0, views)
+    return views
+
+
+def changed(images, draws, policy, mirror=True):
+    """Returns the pixels of `view`, with an alpha: uint8 [B, H, W, 4]."""
     choice, per_op, at_end = tf.split(
         draws, [policy.num_draws, policy.num_ops * _PER_OP, _AT_END], axis=1
     )
     per_op = tf.reshape(per_op, [-1, policy.num_ops, _PER_OP])
     ops, probabilities, levels = policy.choose(choice)
     ops = tf.where(per_op[..., _APPLY] < probabilities, ops, _OP["Identity"])
-    magnitudes = tf.gather_nd(
-        tf.constant(policy.magnitudes), tf.stack([ops, levels], axis=-1)
-    )
+    magnitudes = policy.magnitude(ops, levels)
     signed = tf.gather(
         tf.constant([name in policies.MOVES for name in policies.OPS]), ops
     )
@@ -163,6 +193,8 @@ def view(images, draws, policy, mirror=True):
             (0, pixels),
             maximum_iterations=policy.num_ops,
         )
+        if policy.finish == "promix":
+            return _square(pixels, at_end, channels)
         return _finish(pixels, at_end, policy, mirror)
 
     pixels = tf.map_fn(
@@ -176,11 +208,7 @@ def view(images, draws, policy, mirror=True):
         ),
         fn_output_signature=tf.TensorSpec(images.shape[1:3], tf.int32),
     )
-    pixels = tf.bitcast(pixels, tf.uint8)
-    views = standard.to_unit_range(pixels[..., :channels])
-    if policy.finish == "imagenet":
-        return views
-    return tf.where(pixels[..., -1:] == 0, 0.0, views)
+    return tf.bitcast(pixels, tf.uint8)
 
 
 def _packed(images, policy):
@@ -396,9 +424,21 @@ def _finish(pixels, draws, policy, mirror):
     return _only(image_ops.cutout(pixels, row, column, side))
 
 
+def _square(pixels, draws, channels):
+    """Covers a square of random size, see `_finish`."""
+    height, width = pixels.shape
+    sizes = np.array([width / 2.0, height, width])
+    draws = tf.gather(draws, [_SIDE, _CUTOUT, _CUTOUT + 1])
+    side, row, column = tf.unstack(tf.cast(draws, tf.float64) * sizes)
+    colour = _colour(*(_SQUARE_LA if channels == 1 else _SQUARE_RGBA))
+    place = [x[None] for x in (row, column, side)]
+    return _only(image_ops.square(_one(pixels), *place, colour))
+
+
 def _fill(policy):
     """Returns what an affine map shows outside, a colour."""
-    return 0 if policy.finish == "cifar" else _colour(128, 128, 128, 255)
+    value = {"imagenet": 128, "promix": 0}.get(policy.finish)
+    return 0 if value is None else _colour(value, value, value, 255)
 
 
 def _centre(draws, height, width):

@@ -87,6 +87,7 @@ STRONG_VIEWS = registry.Registry(
         _policy("autoaugment_imagenet"),
         _policy("autoaugment_ieg"),
         _policy("randaugment_ieg"),
+        _policy("randaugment_promix"),
         _policy("randaugment", ":N:M"),
         View(
             name="keras_randaugment",

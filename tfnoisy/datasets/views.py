@@ -26,7 +26,8 @@ class Views:
         augmentation: of the training views.
         num_views: V, how many of them.
         strong: an `Augmentation` that makes one more view, of an image moved
-            by the first `augmentation`; or None.
+            by the first `augmentation`, or one of the image itself, if it
+            comes first, see there; or None.
     """
 
     augmentation: standard.Augmentation
@@ -59,10 +60,13 @@ class Views:
             )
         }
         if self.strong is not None:
-            moved["images_strong"] = self.strong.move(
-                self.augmentation.move(pixels, parts[-1]),
-                draws["augment_strong"],
-            )
+            steps = [
+                (self.augmentation.move, parts[-1]),
+                (self.strong.move, draws["augment_strong"]),
+            ]
+            for step, drawn in steps[:: -1 if self.strong.comes_first else 1]:
+                pixels = step(pixels, drawn)
+            moved["images_strong"] = pixels
         return moved
 
     def finish(self, moved, draws):
@@ -76,9 +80,10 @@ class Views:
             {images: float32 [b, H, W, C], or [b, V, H, W, C] for several, and
             images_strong}.
         """
+        parts = self._parts(draws)
         finished = [
             self.augmentation.finish(each, part)
-            for each, part in zip(moved["images"], self._parts(draws))
+            for each, part in zip(moved["images"], parts)
         ]
         views = {
             "images": finished[0]
@@ -86,9 +91,11 @@ class Views:
             else tf.stack(finished, 1)
         }
         if self.strong is not None:
-            views["images_strong"] = self.strong.finish(
-                moved["images_strong"], draws["augment_strong"]
-            )
+            if self.strong.comes_first:
+                last, drawn = self.augmentation, parts[-1]
+            else:
+                last, drawn = self.strong, draws["augment_strong"]
+            views["images_strong"] = last.finish(moved["images_strong"], drawn)
         return views
 
     def _parts(self, draws):

@@ -252,7 +252,9 @@ def strong_view(name, augmentation, image_shape, mirror):
                 f"{augmentation.name} has cropped: take another one of the two"
             )
         return augmentation
-    return strong.get(name, augmentation.view_shape, mirror)
+    view = strong.get(name, augmentation.view_shape, mirror)
+    # What comes first sees the image, which the standard one then crops.
+    return strong.get(name, image_shape, mirror) if view.comes_first else view
 
 
 def _probe(options, train):

@@ -126,3 +126,22 @@ def test_batches_are_cut_for_replicas(two_replicas):
         streams.of_replicas(
             streams.as_stream(pairs(size=15)).dataset, two_replicas
         )
+
+
+@pytest.mark.parametrize("augment", [None, lambda images, seed: images + 9.0])
+def test_a_strong_view_that_comes_first_is_of_the_images(augment):
+    method = tiny_methods.make(
+        "sop_plus", strong="randaugment_promix", value_range=(0.0, 1.0)
+    )
+    dataset = streams.as_stream(pairs(0 * X)).dataset
+    arguments = arrays.Arguments(augment=augment)
+    dataset = streams.with_views(method, dataset, 0, arguments)
+    low = 9.0 if augment else 0.0
+    seen = []
+    for batch in dataset:
+        np.testing.assert_array_equal(batch["images"], 0 * X[:16] + low)
+        seen.append(batch["images_strong"] - low)
+    # Black but for the grey square.
+    seen = np.concatenate(seen)
+    assert 0.05 < np.mean(seen > 0.4) < 0.4
+    assert seen.min() == 0 and seen.max() <= 1

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 import slow_cases
 from tfnoisy import errors
-from tfnoisy.augment import standard
+from tfnoisy.augment import standard, strong
 from tfnoisy.methods.fitting import views
 
 SHAPE = (8, 8, 1)
@@ -80,6 +80,25 @@ def test_the_strong_view_keeps_the_range(limits):
         (seen - low) / (high - low), expected / 255, atol=1e-5
     )
     assert expected.max() > 200
+
+
+@pytest.mark.parametrize(
+    "limits, dtype", [((0, 255), "uint8"), ((-1, 1), "float32")]
+)
+def test_a_strong_view_that_comes_first_keeps_the_type(limits, dtype):
+    low, high = limits
+    view = views.strong_view("randaugment_promix", SHAPE, False, limits)
+    assert view.comes_first
+    whole = strong.get("randaugment_promix", SHAPE)
+    pixels = images(0, 255, "uint8")
+    given = (pixels / 255 * (high - low) + low).astype(dtype)
+    seen = view.move(given, draws(view)).numpy()
+    assert seen.dtype == dtype
+    expected = whole.move(pixels, draws(view)).numpy()
+    assert (expected != pixels).any()
+    np.testing.assert_allclose(
+        (seen - low) / (high - low) * 255, expected, atol=1e-3
+    )
 
 
 def test_a_strong_view_of_ones_own():

@@ -7,15 +7,15 @@ import tiny_methods
 import tiny_runs
 from tfnoisy import errors
 from tfnoisy.methods import base
-from tfnoisy.methods.promix import epochs, selection
+from tfnoisy.methods.promix import ramps, selection
 
 
 @pytest.mark.parametrize(
     "epoch, expected", [(10, 0.2), (30, 0.6), (50, 1.0), (99, 1.0), (100, 1.0)]
 )
 def test_the_ramp(epoch, expected):
-    assert float(epochs.ramp(float(epoch), 50)) == pytest.approx(expected)
-    assert epochs.ramp(float(epoch), 0) == 1
+    assert float(ramps.ramp(float(epoch), 50)) == pytest.approx(expected)
+    assert ramps.ramp(float(epoch), 0) == 1
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_the_ramp(epoch, expected):
     ],
 )
 def test_the_learning_rate(epoch, expected):
-    assert epochs.cosine_rate(0.05, epoch, 601) == pytest.approx(
+    assert ramps.cosine_rate(0.05, epoch, 601) == pytest.approx(
         expected, abs=6e-7
     )
 
@@ -77,7 +77,7 @@ def test_what_each_epoch_trains():
     assert "images_strong" in stage.batches().element_spec
     assert base.value_of(method.selected).any()
     assert float(method.optimizer.learning_rate) == pytest.approx(
-        epochs.cosine_rate(0.1, 1, 9)
+        ramps.cosine_rate(0.1, 1, 9)
     )
     assert method.stage(17, data, 1000).last_step == 18
     assert method.stage(18, data, 1000) is None

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import golden
 from tfnoisy.methods.promix import fmix
 
+GOLDEN = golden.read("promix_steps")["fmix"]
 NOISE = tf.random.stateless_normal([32, 32], [1, 2])
 
 
@@ -22,12 +24,27 @@ def test_the_number_of_pixels(coin, count, mean):
 
 def test_the_amplitudes_fall_with_the_third_power():
     found = fmix.amplitudes(32, 32)
-    assert found.shape == (32, 17)
+    assert found.shape == (2, 17)
     # Frequencies of 0 and 1 cycle in a picture count as 1 of 32.
     assert found[0, 0] == found[0, 1] == found[1, 0] == pytest.approx(32.0**3)
     assert found[0, 16] == pytest.approx(8.0)
-    assert found[3, 4] == pytest.approx((5 / 32) ** -3.0, rel=1e-5)
-    assert found[-3, 4] == found[3, 4]
+    assert found[1, 3] == pytest.approx(np.hypot(3, 1) ** -3 * 32**3, rel=1e-5)
+
+
+@pytest.mark.parametrize("case", GOLDEN, ids=lambda case: str(case["shape"]))
+def test_the_masks_are_the_authors(case):
+    height, width = case["shape"]
+    count = fmix.amplitudes(height, width).shape[1]
+    # The code draws more than it takes.
+    normal = golden.wave((height, count, 2), 0.3)[:2]
+    grey = fmix.grey(tf.constant(normal), height, width).numpy()
+    if "grey" in case:
+        found = (grey - grey.min()) / np.ptp(grey)
+        np.testing.assert_allclose(found.ravel(), case["grey"], atol=2e-6)
+    for coin, name in ((0.2, "down"), (0.7, "up")):
+        ones = fmix.mask(tf.constant(grey), tf.constant(0.3), coin).numpy()
+        rows = ["".join(map(str, row)) for row in ones.astype(int)]
+        assert rows == case[name]
 
 
 def test_masks_are_smooth_and_of_any_share():
@@ -44,7 +61,9 @@ def test_masks_are_smooth_and_of_any_share():
     np.testing.assert_array_equal(fmix.draw([7, 0], 32, 32)[0], masks[0])
 
 
-@pytest.mark.parametrize("height, width", [(8, 8), (7, 5), (6, 9)])
+@pytest.mark.parametrize(
+    "height, width", [(8, 8), (7, 5), (6, 9), (5, 1), (1, 5)]
+)
 def test_pictures_of_any_shape(height, width):
     ones, share = fmix.draw([1, 1], height, width)
     assert ones.shape == (height, width)

@@ -8,7 +8,7 @@ import tiny_methods
 from tfnoisy import errors
 from tfnoisy.methods import losses as losses_lib
 from tfnoisy.methods import mixup
-from tfnoisy.methods.promix import bias, fmix, promix
+from tfnoisy.methods.promix import bias, fmix, promix, ramps
 
 Z = tf.constant([[2.0, 0, -1], [0, 1, 0]])
 PRIOR = tf.constant([0.6, 0.3, 0.1])
@@ -89,9 +89,9 @@ def test_the_penalty_cuts_off_logits():
     [(10, 0.01), (30, 0.03), (50, 0.05), (99, 0.099), (100, 0.0), (300, 0.0)],
 )
 def test_the_factor_of_unreliable_examples(epoch, expected):
-    factor = promix.unreliable_factor(tf.constant(float(epoch)), 50, 0.8)
+    factor = ramps.unreliable_factor(tf.constant(float(epoch)), 50, 0.8)
     assert float(factor) == pytest.approx(expected, abs=1e-7)
-    assert promix.unreliable_factor(tf.constant(float(epoch)), 50, 0.0) == 1
+    assert ramps.unreliable_factor(tf.constant(float(epoch)), 50, 0.0) == 1
 
 
 def batch_of(method, count=12, **kwargs):

@@ -284,16 +284,25 @@ def with_views(method, dataset, first, arguments):
         arguments: the `arrays.Arguments` of `fit`.
     """
     shape = image_shape_of(Stream(dataset))
-    adding = []
+    adding, seed = [], method.seed
     if arguments.augment is not None:
-        view = views.training_view(arguments.augment, shape)
-        adding.append(_adding_view(method.seed, "augment", view, "images"))
+        weak = views.training_view(arguments.augment, shape)
+        adding.append(_adding_view("images", "images", (seed, "augment"), weak))
     spec = dataset.element_spec
     if method.uses_strong_view and "images_strong" not in spec:
-        view = _strong(method, spec["images"].dtype, shape)
-        adding.append(
-            _adding_view(method.seed, "augment_strong", view, "images_strong")
-        )
+        strong = _strong(method, spec["images"].dtype, shape)
+        key = (seed, "augment_strong")
+        if strong.comes_first:
+            moved = _adding_view(
+                "images_strong", "images", key, strong, strong.move
+            )
+            if arguments.augment is not None:
+                # Another crop than that of the training view.
+                then = ("images_strong", "images_strong", (seed, "augment", 1))
+                adding.insert(0, _adding_view(*then, weak))
+            adding.insert(0, moved)
+        else:
+            adding.append(_adding_view("images_strong", "images", key, strong))
     if method.needs_probe and "probe_images" not in spec:
         probe = arrays.probe_of(method, arguments, shape)
         adding.append(_adding_probe(probe))
@@ -308,12 +317,23 @@ def with_views(method, dataset, first, arguments):
     return pipeline.untuned(dataset.prefetch(2))
 
 
-def _adding_view(seed, stream, view, name):
+def _adding_view(name, source, key, view, function=None):
+    """Returns what adds a view of some images of a batch, keyed by its number.
+
+    Args:
+        name: of the view, in the batch.
+        source: of the images.
+        key: (seed, stream, ...), as for `randomness.stream_seed`.
+        view: a `standard.Augmentation`.
+        function: of images and draws; `view.train` if None.
+    """
+
     def add(index, batch):
         size = tf.shape(batch["labels"])[0]
-        key = randomness.stream_seed(seed, stream, index)
-        draws = randomness.uniform(key, [size, view.num_draws])
-        return {**batch, name: view.train(batch["images"], draws)}
+        seed = randomness.stream_seed(*key, index)
+        draws = randomness.uniform(seed, [size, view.num_draws])
+        seen = (function or view.train)(batch[source], draws)
+        return {**batch, name: seen}
 
     return add
 

@@ -1,5 +1,7 @@
 """Training views of images that come as arrays, in the range that they have."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -89,6 +91,8 @@ def dataset_view(augment, dataset):
 def strong_view(strong, image_shape, flip=True, value_range=None):
     """Returns the strong view of images in some range, in the same range.
 
+    If it comes first, see `standard.Augmentation`, it is of the images' type.
+
     Args:
         strong: a name, `autoaug` or `randaug` (IEG's), `keras_randaugment`
             or one of `augment.policies`; or a function of (images, seed).
@@ -116,7 +120,20 @@ def strong_view(strong, image_shape, flip=True, value_range=None):
         seen = view.train(tf.cast(pixels, tf.uint8), draws)
         return (seen + 1.0) / 2.0 * (high - low) + low
 
-    return _view(view.name, finish, image_shape, view.num_draws)
+    if not view.comes_first:
+        return _view(view.name, finish, image_shape, view.num_draws)
+
+    def move(images, draws):
+        seen = finish(images, draws)
+        if tf.as_dtype(images.dtype).is_integer:
+            seen = tf.round(seen)
+        return tf.cast(seen, images.dtype)
+
+    return dataclasses.replace(
+        _view(view.name, lambda x, _: x, image_shape, view.num_draws),
+        move=move,
+        comes_first=True,
+    )
 
 
 def named_strong_view(name, image_shape, flip):

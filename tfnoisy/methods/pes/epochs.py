@@ -16,18 +16,15 @@ import math
 
 import tensorflow as tf
 
-from tfnoisy.methods import base, ranges
-from tfnoisy.methods import losses as losses_lib
-from tfnoisy.methods.pes import division, refinement
+from tfnoisy.methods import ranges
+from tfnoisy.methods.pes import division, refinement, stages, steps
 from tfnoisy.nets import weight_decay as decay
 
-# What random orders and views in an epoch are for; `division` has the third.
-_PLAIN, _REFINE = range(2)
 # Classes, up to which the authors' numbers of CIFAR-10 are taken.
 _FEW = 10
 
 
-class RefiningMethod(division.DividingMethod):
+class RefiningMethod(stages.Stages, steps.Steps, division.DividingMethod):
     """A network whose last layers begin anew, and which then divides.
 
     A subclass gives `refinements`, `rate`, `divided_step`, `divided_batches`
@@ -174,73 +171,6 @@ class RefiningMethod(division.DividingMethod):
             self.last_step = self.add_state("last_step", 0)
             self._adam = refinement.Adam(self.PES_lr, self.new_variables)
 
-    @property
-    def new_variables(self):
-        """The trainable variables that begin anew at some time, a list."""
-        most = [n for n, _ in self.refinements]
-        if not most:
-            return []
-        layers = refinement.last_stages(self.student, max(most))
-        return refinement.trained(layers)
-
-    def plain_step(self, batch):
-        """One update of plain training.
-
-        Args:
-            batch: {images [B, H, W, C], labels [B] or [B, C]}.
-
-        Returns:
-            Scalars: loss (with decay), accuracy (on the given labels).
-        """
-        images, labels = self.unpack(batch)
-        with tf.GradientTape() as tape:
-            logits = self.student(images, training=True)
-            loss = tf.reduce_mean(losses_lib.cross_entropy(labels, logits))
-            loss += self.decay_loss()
-        self.minimize(loss, tape)
-        return {
-            "loss": loss,
-            "accuracy": self.training_accuracy(labels, logits),
-        }
-
-    def refine_step(self, num_stages, batch):
-        """One update by Adam of the last layers alone, without decay.
-
-        Args:
-            num_stages: how many before the final layer.
-            batch: as for `plain_step`.
-
-        Returns:
-            Scalars: loss, accuracy (on the given labels).
-        """
-        layers = refinement.last_stages(self.student, num_stages)
-        variables = refinement.trained(layers)
-        images, labels = self.unpack(batch)
-        with tf.GradientTape() as tape:
-            logits = self.student(images, training=True)
-            loss = tf.reduce_mean(losses_lib.cross_entropy(labels, logits))
-        made = tf.cast(self.step, tf.int64) - self.first_step + 1
-        self._adam.apply(
-            tape.gradient(loss, variables),
-            variables,
-            tf.cast(made, tf.float32),
-        )
-        self.step.assign_add(1)
-        self.update_averages(tf.cast(self.step, tf.float32))
-        return {
-            "loss": loss,
-            "accuracy": self.training_accuracy(labels, logits),
-        }
-
-    def still_trained(self):
-        """Returns the variables that are trained after the refinement."""
-        all_of_them = self.student.trainable_variables
-        if self.train_new_layers:
-            return all_of_them
-        new = {id(v) for v in self.new_variables}
-        # A network of new layers alone would not be trained at all.
-        return [v for v in all_of_them if id(v) not in new] or all_of_them
-
     def epoch_now(self):
         """Returns e + k / K of step k of K in the epoch, a float32 scalar."""
         made = tf.cast(self.step, tf.int64) - self.first_step
@@ -248,99 +178,3 @@ class RefiningMethod(division.DividingMethod):
         steps = tf.maximum(self.last_step.value - self.first_step.value, 1)
         fraction = tf.cast(made / steps, tf.float32)
         return tf.cast(self.epoch, tf.float32) + fraction
-
-    def stage(self, step, data, num_steps):
-        """Refines or divides at the start of an epoch; returns its stage.
-
-        Args:
-            step: int, the updates made so far.
-            data: a `pipeline.TrainingData`.
-            num_steps: T, the most updates that may be made.
-
-        Returns:
-            A `base.Stage` of one epoch or one pass of the refinement, None
-            after the last.
-
-        Raises:
-            TrainingError: if a prediction is not finite.
-        """
-        num_replicas = self.distribute_strategy.num_replicas_in_sync
-        examples = data.batch_size * num_replicas
-        full = max(len(data.dataset) // examples, 1)
-        # Of each pass of the refinement: how many stages, which of its passes.
-        passes = [(n, k) for n, count in self.refinements for k in range(count)]
-        plain = self.plain_epochs
-        number, num_plain = step // full, plain + len(passes)
-        if step >= num_steps:
-            return None
-        if number < num_plain:
-            epoch = min(number, plain)
-        else:
-            epoch = int(base.value_of(self.epoch))
-            begins = step >= int(base.value_of(self.last_step))
-            first_epoch = plain + (self.refining_epoch and len(passes) > 0)
-            if step == num_plain * full:
-                begins, epoch = True, first_epoch
-            elif begins or epoch < first_epoch:
-                begins, epoch = True, max(epoch + 1, first_epoch)
-        if self.num_epochs and epoch >= self.num_epochs:
-            return None
-        in_all = self.num_epochs or -(-num_steps // full) - len(passes)
-        self.begin_epoch(epoch, in_all)
-        if number < plain:
-            return self._pass(data, number, full, _PLAIN, self.plain_step)
-        if number < num_plain:
-            num_stages, k = passes[number - plain]
-            if step == (number - k) * full:
-                self._begin_anew(num_stages)
-            return self._refining_pass(data, number, full, passes)
-        if begins:
-            self.divide(data, epoch)
-            self.first_step.assign(step)
-            self.last_step.assign(step + self.divided_steps(data, examples))
-        return base.Stage(
-            int(base.value_of(self.first_step)),
-            int(base.value_of(self.last_step)),
-            self.divided_batches(data, epoch),
-            self.divided_step,
-            evaluate=True,
-        )
-
-    def _pass(self, data, number, full, key, step, ends=True):
-        """Returns a stage of one pass over all labels, the number-th."""
-        if key == _PLAIN:
-            self.first_step.assign(number * full)
-        self.last_step.assign((number + 1) * full)
-        return base.Stage(
-            number * full,
-            (number + 1) * full,
-            data.full_batches((number, key)),
-            step,
-            evaluate=ends,
-            ends_epoch=ends,
-        )
-
-    def _refining_pass(self, data, number, full, passes):
-        """Returns a stage of one pass of the refinement, the number-th."""
-        position = number - self.plain_epochs
-        num_stages, k = passes[position]
-        self.first_step.assign((number - k) * full)
-        is_last = position + 1 == len(passes)
-        return self._pass(
-            data,
-            number,
-            full,
-            _REFINE,
-            self._refine_steps[num_stages],
-            ends=self.refining_epoch and is_last,
-        )
-
-    def _begin_anew(self, num_stages):
-        """Draws the last layers anew; Adam begins at zero."""
-        layers = refinement.last_stages(self.student, num_stages)
-        refinement.begin_anew(layers, self.seed, num_stages)
-        new = refinement.trained(layers)
-        refinement.averages_follow(self, new)
-        self._adam.begin()
-        if self.train_new_layers:
-            refinement.forget(self.optimizer, new)

@@ -1,48 +1,16 @@
-"""The epochs of ProMix: what each trains on, and what is remembered of it.
+"""The epochs of ProMix: how many there are, and what each of them trains.
 
 Xiao, Dong, Wang, Feng, Wu, Chen, Zhao, IJCAI 2023 (arXiv 2207.10276); the code
-followed is Justherozen/ProMix at 40d8378, `eval_train` and the epochs of
-`Train_promix.py`.  See `promix`.
+followed is Justherozen/ProMix at 40d8378, the loop of `Train_promix.py`.
+See `promix`.
 """
 
-import functools
 import math
-
-import numpy as np
-import tensorflow as tf
 
 from tfnoisy import replicas
 from tfnoisy.methods import base, epochwise, pairs, ranges
-from tfnoisy.methods.promix import selection
+from tfnoisy.methods.promix import choice, ramps
 from tfnoisy.nets import weight_decay as decay
-
-# The last learning rate is this share of the first.
-_LAST_RATE = 1e-3
-
-
-def ramp(epoch, length):
-    """Returns min(epoch / length, 1); 1 of length 0.
-
-    Args:
-        epoch: from 0, a number or a scalar tensor.
-        length: in epochs, 0 or more.
-    """
-    if not length:
-        return 1.0 + 0.0 * epoch
-    return tf.minimum(epoch / length, 1.0)
-
-
-def cosine_rate(learning_rate, epoch, num_epochs):
-    """Returns an epoch's learning rate: half a cosine to a thousandth.
-
-    Args:
-        learning_rate: of the first epoch.
-        epoch: from 0, an int.
-        num_epochs: the last one is the epoch before it.
-    """
-    last = _LAST_RATE * learning_rate
-    wave = 1.0 + math.cos(math.pi * epoch / max(num_epochs - 1, 1))
-    return last + (learning_rate - last) * wave / 2.0
 
 
 def _steps_of_epochs(num_examples, batch_size):
@@ -50,17 +18,12 @@ def _steps_of_epochs(num_examples, batch_size):
     return -(-num_examples // batch_size), max(num_examples // batch_size, 1)
 
 
-class SelectingMethod(epochwise.EpochwiseMethod):
+class SelectingMethod(choice.Choice, epochwise.EpochwiseMethod):
     """A pair of networks that are trained together, each on its own choice.
 
     A subclass gives `warm_up_step` and `selected_step`.
 
     Attributes:
-        selected: bool [2, num_ids], m by network and id, of the last epoch
-            that began.
-        judged: float32 [num_ids, 3]: both networks' losses on the given label,
-            and the class that they predict together, before that epoch; -1
-            where there is no judgement.
         epoch: int64 scalar, the epoch under way.
         expands: whether this epoch guesses labels by agreement, a bool scalar.
     """
@@ -68,7 +31,6 @@ class SelectingMethod(epochwise.EpochwiseMethod):
     epoch_passes = 1
     remembers = True
     uses_strong_view = True
-    selected = judged = None
 
     def __init__(
         self,
@@ -149,23 +111,6 @@ class SelectingMethod(epochwise.EpochwiseMethod):
         whole, full = _steps_of_epochs(num_examples, batch_size)
         return warm_up * whole + (num_epochs - warm_up) * full
 
-    @property
-    def num_ids(self):
-        """The largest id that is remembered plus one, None while none is."""
-        return None if self.judged is None else self.judged.shape[0]
-
-    def keep_ids(self, num_ids):
-        """Makes room for what is known of each example.
-
-        Args:
-            num_ids: the largest example id plus one.
-        """
-        with self.distribute_strategy.scope():
-            self.selected = self.add_state(
-                "selected", False, (2, num_ids), "bool"
-            )
-            self.judged = self.add_state("judged", -1, (num_ids, 3), "float32")
-
     def warm_up_step(self, batch):
         """One step of plain training on a batch {images, labels, ids}."""
         raise NotImplementedError
@@ -223,7 +168,7 @@ class SelectingMethod(epochwise.EpochwiseMethod):
         if begins and not warm_up:
             self.select(data, epoch)
         if self.lr and not self.leaves_learning_rate:
-            self.optimizer.learning_rate = cosine_rate(
+            self.optimizer.learning_rate = ramps.cosine_rate(
                 self.lr, epoch, num_epochs
             )
 
@@ -238,45 +183,3 @@ class SelectingMethod(epochwise.EpochwiseMethod):
             self.warm_up_step if warm_up else self.selected_step,
             evaluate=True,
         )
-
-    def select(self, data, epoch):
-        """Each network selects labels by its losses in evaluation mode.
-
-        Args:
-            data: a `pipeline.TrainingData`.
-            epoch: from 0, an int.
-
-        Raises:
-            TrainingError: if a loss is not finite.
-        """
-        evaluated = functools.partial(data.evaluation_batches, data.batch_size)
-        found = self.agreed(
-            self._judge(evaluated, len(data.dataset)),
-            "losses",
-            "--lr or --learning_rate",
-        )
-        rho = self.rho_start + (self.rho_end - self.rho_start) * float(
-            ramp(float(epoch), self.warmup_ep)
-        )
-        ids, labels = data.dataset.ids, data.dataset.given_labels
-        selected, judged = (
-            np.full_like(base.value_of(v), fill)
-            for v, fill in ((self.selected, False), (self.judged, -1))
-        )
-        for k in (0, 1):
-            selected[k, ids] = selection.small_losses(
-                found[:, k], labels, self.num_classes, rho, ids
-            )
-        judged[ids] = found
-        self.selected.assign(selected)
-        self.judged.assign(judged)
-
-    def _judgement(self, batch):
-        images = self.as_inputs(batch["images"])
-        logits = [n(images, training=False) for n in self.student.networks]
-        losses = [
-            tf.nn.sparse_softmax_cross_entropy_with_logits(batch["labels"], z)
-            for z in logits
-        ]
-        predicted = tf.argmax(tf.add_n(logits), -1)
-        return tf.stack([*losses, tf.cast(predicted, losses[0].dtype)], -1)

@@ -34,44 +34,17 @@ What the code does that the paper does not say:
 - The heads of mixed views have passes of their own, with images of S alone.
 
 Deviations: of an empty S or R the terms are 0, and pi stays as it is, where
-the code gives NaN.  The strong view is RandAugment with three operations at
-level 5 and a cutout; the code's has random levels.  Both views of an image are
-cropped and flipped before colours are touched.  The unused projection heads
-are left out.  With several replicas each mixes its own batch, and pi follows
-the mean of theirs.
+the code gives NaN.  The unused projection heads are left out.  With several
+replicas each mixes its own batch, and pi follows the mean of theirs.
 """
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from tfnoisy import errors, randomness
-from tfnoisy.methods import base, batches, mixup, ranges
+from tfnoisy import errors
+from tfnoisy.methods import base, batches, ranges
 from tfnoisy.methods import losses as losses_lib
-from tfnoisy.methods.promix import (
-    bias,
-    epochs,
-    fmix,
-    selection,
-    two_heads,
-)
-
-_ALPHA = 4.0
-_UNRELIABLE_FACTOR = 0.1
-
-
-def unreliable_factor(epoch, warmup_ep, debias_pl):
-    """Returns beta_u of an epoch, a scalar.
-
-    Args:
-        epoch: e, a float scalar.
-        warmup_ep: as for `ProMix`.
-        debias_pl: b; without it the factor is 1.
-    """
-    if not debias_pl:
-        return tf.ones_like(epoch)
-    factor = _UNRELIABLE_FACTOR * epochs.ramp(epoch, 2 * warmup_ep)
-    return tf.where(epoch < 2 * warmup_ep, factor, 0.0)
+from tfnoisy.methods.promix import bias, epochs, head_losses, two_heads
 
 
 def penalty(logits):
@@ -85,7 +58,7 @@ def penalty(logits):
 
 
 @keras.saving.register_keras_serializable("tfnoisy")
-class ProMix(epochs.SelectingMethod):
+class ProMix(head_losses.HeadLosses, epochs.SelectingMethod):
     """Trains a pair of networks by ProMix.
 
     Attributes:
@@ -105,7 +78,7 @@ class ProMix(epochs.SelectingMethod):
         T=0.5,
         confidence_penalty=False,
         num_ids=None,
-        strong="randaugment:3:5",
+        strong="randaugment_promix",
         flip=True,
         value_range=None,
         **kwargs,
@@ -128,7 +101,8 @@ class ProMix(epochs.SelectingMethod):
             num_ids: the largest example id plus one; None for the examples
                 that `fit` sees.
             strong: the strong view, see `fitting.views.strong_view`.
-            flip: whether a flipped image keeps its class, for `fit`.
+            flip: whether a flipped image keeps its class, for a strong view of
+                `fit` that flips; the original's does not.
             value_range: (low, high) of the images' values, which the strong
                 view of `fit` needs; None for 0..255 of uint8, and for what it
                 sees of arrays.
@@ -249,156 +223,6 @@ class ProMix(epochs.SelectingMethod):
                 n: tf.reduce_mean(tf.cast(m, z[0].dtype))
                 for n, m in shares.items()
             },
-        }
-
-    def choose(self, ids, labels, logits, probabilities):
-        """Chooses examples and their labels for each network.
-
-        Args:
-            ids: int64 [B].
-            labels: the given labels, [B, C].
-            logits: h(w) of each network, [B, C].
-            probabilities: p of each, [B, C].
-
-        Returns:
-            Lists of two: m, bool [B], after MHCS; y*, [B, C]; S, bool [B].
-        """
-        matched, targets = [], []
-        for k, p in enumerate(probabilities):
-            m = tf.gather(self.selected[k], ids)
-            m |= tf.reduce_sum(labels * p, -1) > self.tau
-            own = bias.guess(logits[k], self.priors[k, 0], self.debias_pl)
-            own = tf.one_hot(tf.argmax(own, -1), labels.shape[-1])
-            matched.append(m)
-            targets.append(tf.where(m[:, None], labels, own))
-        scores = [tf.reduce_max(p, -1) for p in probabilities]
-        first, second = (tf.argmax(p, -1) for p in probabilities)
-        used = [
-            m
-            | (
-                self.expands.value
-                & selection.expanded(
-                    m, scores, first == second, self.tau, self.threshold
-                )
-            )
-            for m in matched
-        ]
-        return matched, targets, used
-
-    def reliable_loss(self, k, head, logits, images, targets, used, draws):
-        """Returns CE_S(w) + gamma (CE_S(s) + mixup_S + fmix_S), a scalar.
-
-        Args:
-            k: which network, 0 or 1.
-            head: 0 for the primary head, 1 for the pseudo head.
-            logits: of the weak and of the strong view, [B, C] each.
-            images: of the weak view, [B, H, W, C].
-            targets: y*, [B, C].
-            used: S, bool [B].
-            draws: as of `draw_beta`.
-        """
-        prior, strength = self.priors[k, 0], self.debias_output
-        weak, strong = (
-            bias.mean_over(
-                used,
-                losses_lib.cross_entropy(
-                    targets, bias.debiased(z, prior, strength)
-                ),
-            )
-            for z in logits
-        )
-        # All images where S is empty: no network can pass none of them.
-        some = tf.reduce_any(used)
-        rows = tf.where(used | ~some)[:, 0]
-        x, y = tf.gather(images, rows), tf.gather(targets, rows)
-        # Draws of the whole batch: XLA makes none of a size it does not know.
-        first, second = tf.unstack(
-            tf.argsort(tf.gather(self.draw_orders(k, head, used), rows, axis=1))
-        )
-        mixed, mixed_targets = mixup.mixmatch(x, y, first, draws[k, head])
-        ones, share = fmix.draw(
-            self.draw_seed("mix", k, head), *images.shape[1:3]
-        )
-        passed = [
-            bias.debiased(self.heads[k].logits(view)[head], prior, strength)
-            for view in (mixed, fmix.mix(x, second, ones))
-        ]
-        of_mixed = losses_lib.cross_entropy(mixed_targets, passed[0])
-        of_mixed += fmix.loss(y, passed[1], second, share)
-        of_mixed = tf.where(some, tf.reduce_mean(of_mixed), 0.0)
-        gamma = epochs.ramp(self.epoch_now(), self.warmup_ep)
-        return weak + gamma * (strong + of_mixed)
-
-    def unreliable_loss(self, k, logits, pseudo, unused):
-        """Returns beta_u (CE_R(g(w)) + gamma CE_R(g(s))) on T_R, a scalar.
-
-        Args:
-            k: which network, 0 or 1.
-            logits: h(w), [B, C], a constant.
-            pseudo: g(w) and g(s), [B, C] each.
-            unused: R, bool [B].
-        """
-        prior = self.priors[k, 1]
-        targets = mixup.sharpen(
-            bias.guess(logits, prior, self.debias_pl), self.T
-        )
-        weak, strong = (
-            bias.mean_over(
-                unused,
-                losses_lib.cross_entropy(
-                    targets, bias.debiased(z, prior, self.debias_output)
-                ),
-            )
-            for z in pseudo
-        )
-        epoch = self.epoch_now()
-        gamma = epochs.ramp(epoch, self.warmup_ep)
-        factor = unreliable_factor(epoch, self.warmup_ep, self.debias_pl)
-        return factor * (weak + gamma * strong)
-
-    def epoch_now(self):
-        """Returns e, a float32 scalar."""
-        return tf.cast(self.epoch.value, tf.float32)
-
-    def draw_orders(self, k, head, used):
-        """Returns what puts the partners of two mixed views in order, [2, B].
-
-        Args:
-            k: which network, 0 or 1.
-            head: as for `reliable_loss`.
-            used: [B].
-        """
-        return randomness.uniform(
-            self.draw_seed("partner", k, head), [2, tf.size(used)]
-        )
-
-    def draw_beta(self, batch):
-        """Returns l ~ Beta(4, 4) of each network and head, [2, 2]."""
-        return mixup.beta(self.draw_seed("mix"), [2, 2], _ALPHA)
-
-    def evidence(self):
-        """Returns what both networks say of the labels, None before it.
-
-        Returns:
-            {ids: int64 [N], ascending; label_score: float32 [N] in [0, 1], the
-            mean probability of the given label, before the last epoch;
-            is_label_issue: bool [N], neither network has chosen the label, by
-            its loss or by a probability above tau; target_class: int64 [N],
-            what they predict together}.
-        """
-        if self.judged is None:
-            return None
-        judged = base.value_of(self.judged)
-        ids = np.flatnonzero(judged[:, 0] >= 0)
-        if not len(ids):
-            return None
-        p = np.exp(-judged[ids, :2])
-        chosen = base.value_of(self.selected)[:, ids].any(0)
-        return {
-            "ids": ids,
-            "label_score": p.mean(1),
-            "is_label_issue": ~(chosen | (p > self.tau).any(1)),
-            "target_class": np.rint(judged[ids, 2]).astype(np.int64),
         }
 
     def method_metrics(self):
