@@ -53,10 +53,22 @@ def stream_seed(seed, stream, *counters):
     """
     key = tf.stack([tf.cast(seed, tf.int32), STREAMS[stream]])
     for counter in counters:
-        key = tf.random.experimental.stateless_fold_in(
-            _wide(key), tf.cast(counter, tf.int32), alg=_GENERATOR
-        )
+        key = _folded(key, tf.cast(counter, tf.int32))
     return key
+
+
+# Some 30 operations, for every draw of every graph: traced once and called.
+@tf.function(
+    input_signature=[
+        tf.TensorSpec([2], tf.int32),
+        tf.TensorSpec([], tf.int32),
+    ],
+    autograph=False,
+)
+def _folded(key, counter):
+    return tf.random.experimental.stateless_fold_in(
+        _wide(key), counter, alg=_GENERATOR
+    )
 
 
 def _wide(seed):

@@ -42,9 +42,15 @@ def test_folds_that_cannot_be(folds):
         cross_validate.folds_of(digits(), folds, seed=0)
 
 
-def test_predictions_are_out_of_sample(tmp_path):
-    data = digits()
-    probs = predict(data, tmp_path)
+@pytest.fixture(scope="module")
+def predicted(tmp_path_factory):
+    """A data set, the folder, and what networks predict of it."""
+    data, path = digits(), tmp_path_factory.mktemp("predicted")
+    return data, path, predict(data, path)
+
+
+def test_predictions_are_out_of_sample(predicted, tmp_path):
+    data, path, probs = predicted
     assert probs.shape == (300, 10)
     np.testing.assert_allclose(probs.sum(1), 1, atol=1e-5)
     assert np.mean(probs.argmax(1) == data.given_labels) > 0.7
@@ -56,11 +62,15 @@ def test_predictions_are_out_of_sample(tmp_path):
     )
     assert np.mean(guessed.argmax(1) == given) < 0.25
     # What is finished is not trained again.
-    before = (tmp_path / "fold-0/metrics.jsonl").read_text()
-    np.testing.assert_array_equal(predict(data, tmp_path), probs)
-    assert (tmp_path / "fold-0/metrics.jsonl").read_text() == before
-    # In half precision almost the same.
-    half = predict(data, tmp_path / "half", mixed_precision="bfloat16")
+    before = (path / "fold-0/metrics.jsonl").read_text()
+    np.testing.assert_array_equal(predict(data, path), probs)
+    assert (path / "fold-0/metrics.jsonl").read_text() == before
+
+
+@pytest.mark.slow
+def test_half_precision_predicts_almost_the_same(predicted, tmp_path):
+    data, _, probs = predicted
+    half = predict(data, tmp_path, mixed_precision="bfloat16")
     assert np.abs(half - probs).max() > 0
     assert np.mean(half.argmax(1) == probs.argmax(1)) > 0.9
 

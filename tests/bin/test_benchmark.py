@@ -39,6 +39,7 @@ def test_the_passes_of_a_look_ahead_and_its_two_modes(run):
     assert row["peak_mib"] >= 0 and row["reverse_peak_mib"] >= 0
 
 
+@pytest.mark.slow
 def test_the_methods_of_two_networks(run):
     rows = run(
         "--method=dividemix",
@@ -53,6 +54,7 @@ def test_the_methods_of_two_networks(run):
     assert rows[0]["mixed_update_seconds"] > 0
 
 
+@pytest.mark.slow
 def test_what_is_served(run):
     rows = run("--suite=serving", "--studentnet=small_cnn", "--repeats=2")
     assert {row["suite"] for row in rows} == {"serving"}

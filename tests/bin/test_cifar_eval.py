@@ -10,6 +10,7 @@ def run(run_script):
     return run_script
 
 
+@pytest.mark.slow
 def test_from_noisy_records_to_an_evaluation(tmp_path, run):
     noisy = tmp_path / "data/digits/0.4"
     done = run(

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import slow_cases
 from tfnoisy.datasets import load
 
 
@@ -107,6 +108,7 @@ def test_its_flag_file_reruns_it(trained, tmp_path, run_script):
             assert row[name] == other[name]
 
 
+@pytest.mark.slow
 def test_it_resumes_at_the_step_that_is_asked_for(trained, run_script):
     path, _ = trained
     before = rows_of(path)
@@ -198,7 +200,9 @@ def test_the_manifest_leaves_the_probe_out(trained):
     assert len(manifest["ids"]) == 270
 
 
-@pytest.mark.parametrize("method", ["l2r", "supervised"])
+@pytest.mark.parametrize(
+    "method", slow_cases.but(["l2r"], ["l2r", "supervised"])
+)
 def test_the_other_methods(tmp_path, run_script, method):
     done = run_script(
         "cifar_train_ieg.py",

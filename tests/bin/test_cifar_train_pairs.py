@@ -1,12 +1,14 @@
 """DivideMix's and BKD's trainers, and the audit of what they leave behind."""
 
 import csv
+import itertools
 import json
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+import slow_cases
 from tfnoisy.methods.bkd import plot as tipping_plot
 
 
@@ -114,12 +116,11 @@ def test_both_networks_are_evaluated(run, request, run_script):
     assert judged["loss"] == pytest.approx(expected["loss"], rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "script, flags, at",
     [
-        pytest.param(
-            "cifar_train_dividemix.py", DIVIDEMIX, 45, marks=pytest.mark.slow
-        ),
+        ("cifar_train_dividemix.py", DIVIDEMIX, 45),
         ("cifar_train_bkd.py", BKD, 20),
     ],
 )
@@ -150,8 +151,13 @@ def test_a_run_goes_on_where_it_stopped(
         assert pictures[0].read_bytes() == pictures[1].read_bytes()
 
 
-@pytest.mark.parametrize("run", ["dividemix", "bkd"])
-@pytest.mark.parametrize("method", ["run", "losses"])
+@pytest.mark.parametrize(
+    "run, method",
+    slow_cases.but(
+        [("dividemix", "run"), ("bkd", "losses")],
+        itertools.product(["dividemix", "bkd"], ["run", "losses"]),
+    ),
+)
 def test_an_audit_of_a_run(run, method, request, tmp_path, run_script):
     path = request.getfixturevalue(run)
     done = run_script(

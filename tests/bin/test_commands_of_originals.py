@@ -182,10 +182,15 @@ COMMANDS = {
 
 
 @pytest.fixture(scope="module")
-def settled():
-    return settled_flags.settled(
-        (name, *command[:2]) for name, command in COMMANDS.items()
-    )
+def settled(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    commands = [(name, *command[:2]) for name, command in COMMANDS.items()]
+    for name in ("tfrecords", "no_files"):
+        (folder / name).mkdir()
+        commands.append((name, DIVIDEMIX, [f"--data_dir={folder / name}"]))
+    records = "cifar10_train-00000-of-00001.tfrecord"
+    (folder / "tfrecords" / records).write_bytes(b"")
+    return settled_flags.settled(commands)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -196,13 +201,7 @@ def test_what_a_command_stands_for(name, settled):
     assert words in said and bool(words) == bool(said)
 
 
-def test_tfrecords_are_no_published_labels(tmp_path):
+def test_tfrecords_are_no_published_labels(settled):
     """They are those of inject_noise, wrong already."""
-    (tmp_path / "cifar10_train-00000-of-00001.tfrecord").write_bytes(b"")
-    (tmp_path / "other").mkdir()
-    found = settled_flags.settled(
-        (name, DIVIDEMIX, [f"--data_dir={folder}"])
-        for name, folder in (("held", tmp_path), ("empty", tmp_path / "other"))
-    )
-    assert found["held"][0]["noise"] == "none"
-    assert found["empty"][0]["noise"] == "dividemix_sym:0.5"
+    assert settled["tfrecords"][0]["noise"] == "none"
+    assert settled["no_files"][0]["noise"] == "dividemix_sym:0.5"

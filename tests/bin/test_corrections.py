@@ -201,9 +201,14 @@ def test_the_audits_page_is_served_until_it_is_interrupted(images, tmp_path):
 
 
 def test_answers_give_an_interval(run_script, images, tmp_path):
+    # What a network would say of bright and of dark images.
+    features = np.repeat(np.eye(2, 4), 6, axis=0)
+    features += 0.1 * np.random.default_rng(0).random(features.shape)
+    np.save(tmp_path / "features.npy", features)
     flags = [
         "--dataset_name=folder",
         f"--data_dir={images / 'train'}",
+        f"--features={tmp_path / 'features.npy'}",
         f"--output_dir={tmp_path}",
     ]
     done = run_script("audit_labels.py", *flags, "--budget=12")

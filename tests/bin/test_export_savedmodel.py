@@ -100,6 +100,7 @@ def test_saved_model_cli_shows_it(exported):
         assert ("outputs['top_k_class_names']" in gives) == (name != "features")
 
 
+@pytest.mark.slow
 def test_saved_model_cli_runs_it(exported, tmp_path):
     test = load.load("digits", "test")
     np.save(tmp_path / "images.npy", test.images)

@@ -56,6 +56,7 @@ def test_all(run):
     assert "learnt nothing" in result.stderr
 
 
+@pytest.mark.slow
 def test_the_original_command_line_of_the_training(run, tmp_path, succeed):
     # The run's own flag file, less what the other two scripts are for.
     folder, _ = run

@@ -242,6 +242,7 @@ def test_elr_plus_trains_each_network_in_each_epoch(tmp_path, run_script):
     assert len(np.load(tmp_path / "evidence.npz")["ids"]) == 70
 
 
+@pytest.mark.slow
 def test_pes_counts_its_refinement_beside_the_epochs(tmp_path, run_script):
     flags = {
         **{"plugin": "", "studentnet": "small_cnn", "noise": "symmetric:0.3"},

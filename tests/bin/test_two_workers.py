@@ -246,6 +246,7 @@ def test_an_epochs_state_is_gathered(tmp_path, two_replicas, monkeypatch):
     np.testing.assert_array_equal(found["group"], again["group"])
 
 
+@pytest.mark.slow
 def test_a_mistake_of_one_worker_ends_both(tmp_path):
     folder, missing = tmp_path / "run", tmp_path / "missing.npz"
     flags = {**RUN, "noise": "none", "max_number_of_steps": 2}

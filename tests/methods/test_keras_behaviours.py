@@ -50,7 +50,7 @@ def with_last_layer(**kwargs):
     )
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", slow_cases.but(["baseline"], KINDS))
 def test_fit_returns_a_history(name):
     history = fit(make(name), epochs=2, validation_data=VAL)
     assert history.epoch == [0, 1]
@@ -150,7 +150,12 @@ def test_the_learning_rate_can_be_set():
     assert float(method.optimizer.learning_rate) == pytest.approx(0.025)
 
 
-@pytest.mark.parametrize("how", ["clipnorm", "global_clipnorm", "clipvalue"])
+@pytest.mark.parametrize(
+    "how",
+    slow_cases.but(
+        ["global_clipnorm"], ["clipnorm", "global_clipnorm", "clipvalue"]
+    ),
+)
 def test_gradients_are_clipped(how):
     method = make(optimizer=keras.optimizers.SGD(0.1, **{how: 1e-6}))
     weights = method.student.get_weights()

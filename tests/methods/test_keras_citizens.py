@@ -278,7 +278,9 @@ def test_fit_takes_a_data_set(story):
 
 @pytest.mark.behaviour("mirrored")
 @pytest.mark.filterwarnings("ignore:no tipping point")
-@pytest.mark.parametrize("name", tiny_methods.NAMES)
+@pytest.mark.parametrize(
+    "name", slow_cases.but(slow_cases.METHODS, tiny_methods.NAMES)
+)
 def test_replicas_share_a_fit(name, two_replicas):
     train, _, _ = tiny_methods.digits()
     with two_replicas.scope():

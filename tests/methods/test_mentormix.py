@@ -325,7 +325,7 @@ def test_steps_repeat_bit_for_bit_and_differ_by_seed():
     def weights_after(seed):
         method = compiled(seed=3, second_reweight=False)
         method.seed = seed
-        step = tf.function(method.train_step)
+        step = tf.function(method.train_step, autograph=False)
         for _ in range(3):
             step(batch_of())
         return [v.numpy() for v in method.student.trainable_variables]
@@ -393,7 +393,10 @@ def test_two_replicas_take_the_mean_of_their_steps(two_replicas):
         values = two_replicas.experimental_distribute_values_from_function(
             lambda context: halves[context.replica_id_in_sync_group]
         )
-        tf.function(lambda: two_replicas.run(method.train_step, (values,)))()
+        tf.function(
+            lambda: two_replicas.run(method.train_step, (values,)),
+            autograph=False,
+        )()
 
     with two_replicas.scope():
         both = updated(mirrored)

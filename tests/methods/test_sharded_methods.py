@@ -188,7 +188,9 @@ def trained(name, strategy):
         step = method.divided_step
     if name == "promix":
         step = method.selected_step
-    compiled = tf.function(lambda values: strategy.run(step, (values,)))
+    compiled = tf.function(
+        lambda values: strategy.run(step, (values,)), autograph=False
+    )
     for number in range(STEPS):
         batches = [batch(number, r) for r in (0, 1)]
 
@@ -264,7 +266,9 @@ def test_synchronised_halves_are_the_whole_batch(synchronised, two_replicas):
                 )
             )
             method.compile(optimizer.TF1Momentum(0.05))
-        step = tf.function(lambda v: strategy.run(method.train_step, (v,)))
+        step = tf.function(
+            lambda v: strategy.run(method.train_step, (v,)), autograph=False
+        )
         for number in range(STEPS):
             images = tf.random.stateless_normal([8, 8, 8, 1], [number, 0])
             images *= tf.reshape(tf.range(1.0, 9.0), [8, 1, 1, 1])

@@ -211,7 +211,9 @@ def test_two_replicas_train_u_and_v_as_one_device(two_replicas):
             method = tiny_methods.compiled(
                 "sop", lr_u=0.5, lr_v=0.5, std=0.5, num_ids=8
             )
-        step = tf.function(lambda b: strategy.run(method.train_step, (b,)))
+        step = tf.function(
+            lambda b: strategy.run(method.train_step, (b,)), autograph=False
+        )
         whole = {
             "images": images[:8],
             "labels": labels[:8],

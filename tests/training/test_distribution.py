@@ -79,6 +79,7 @@ def test_use_gpu_shows_only_that_one(monkeypatch):
     assert len(shown) == 1
 
 
+@pytest.mark.slow
 def test_the_cpu_is_split_in_a_process_of_its_own():
     program = """
 from tfnoisy.training import distribution

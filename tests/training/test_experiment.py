@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import shutil
 
 import pytest
 
@@ -24,6 +25,7 @@ def describe(path, **kwargs):
         "noise_seed": 1,
         "max_number_of_steps": 6,
         "batch_size": 32,
+        "eval_every": 3,
         **kwargs,
     }
     flags = {name: str(v) for name, v in values.items() if name != "overwrite"}
@@ -38,10 +40,22 @@ def describe(path, **kwargs):
     )
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    path = tmp_path_factory.mktemp("finished") / "run"
+    experiment.run(describe(path))
+    return path
+
+
+@pytest.fixture
+def run(finished, tmp_path):
+    """A copy of a finished run."""
+    shutil.copytree(finished, tmp_path / "run")
+    return tmp_path / "run"
+
+
 def test_results_tell_what_was_run(tmp_path):
-    results = experiment.run(
-        describe(tmp_path / "run", holdout=0.1, eval_every=3)
-    )
+    results = experiment.run(describe(tmp_path / "run", holdout=0.1))
     assert json.loads((tmp_path / "run/results.json").read_text()) == results
     assert results["method"] == "baseline"
     assert results["steps"] == 6
@@ -75,45 +89,40 @@ def test_results_tell_what_was_run(tmp_path):
     assert "--noise=symmetric:0.4\n" in recorded
 
 
-def test_a_finished_run_is_reported_not_repeated(tmp_path, capsys):
-    first = experiment.run(describe(tmp_path))
-    before = (tmp_path / "metrics.jsonl").stat().st_mtime_ns
-    assert experiment.run(describe(tmp_path)) == first
-    assert (tmp_path / "metrics.jsonl").stat().st_mtime_ns == before
+def test_a_finished_run_is_reported_not_repeated(run, capsys):
+    first = json.loads((run / "results.json").read_text())
+    before = (run / "metrics.jsonl").stat().st_mtime_ns
+    assert experiment.run(describe(run)) == first
+    assert (run / "metrics.jsonl").stat().st_mtime_ns == before
     assert "is finished" in capsys.readouterr().err
 
 
-def test_another_run_is_refused_and_nothing_is_lost(tmp_path):
-    experiment.run(describe(tmp_path))
-    kept = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")}
+def test_another_run_is_refused_and_nothing_is_lost(run):
+    kept = {p: p.stat().st_mtime_ns for p in run.rglob("*")}
     with pytest.raises(errors.UserError, match=r"--noise=symmetric:0\.4 there"):
-        experiment.run(describe(tmp_path, noise="symmetric:0.2"))
-    assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")} == kept
+        experiment.run(describe(run, noise="symmetric:0.2"))
+    assert {p: p.stat().st_mtime_ns for p in run.rglob("*")} == kept
     results = experiment.run(
-        describe(tmp_path, noise="symmetric:0.2", overwrite=True)
+        describe(run, noise="symmetric:0.2", overwrite=True)
     )
     assert results["noise"]["spec"] == "symmetric:0.2"
 
 
-def test_more_steps_go_on_where_it_ended(tmp_path):
-    experiment.run(describe(tmp_path, eval_every=3))
-    results = experiment.run(
-        describe(tmp_path, eval_every=3, max_number_of_steps=9)
-    )
+def test_more_steps_go_on_where_it_ended(run):
+    results = experiment.run(describe(run, max_number_of_steps=9))
     assert results["steps"] == 9
     assert results["extended_from"] == [6]
-    assert "prolonged, at step 6\n" in (tmp_path / "flags.flags").read_text()
-    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert "prolonged, at step 6\n" in (run / "flags.flags").read_text()
+    lines = (run / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [3, 6, 9]
 
 
-def test_a_run_goes_on_with_as_many_replicas(tmp_path):
-    experiment.run(describe(tmp_path))
-    flags = tmp_path / "flags.flags"
+def test_a_run_goes_on_with_as_many_replicas(run):
+    flags = run / "flags.flags"
     flags.write_text(f"# Replicas that share a step: 2\n{flags.read_text()}")
     with pytest.raises(errors.UserError, match="by 2 replicas, here are 1"):
-        experiment.run(describe(tmp_path, max_number_of_steps=9))
-    results = experiment.run(describe(tmp_path, overwrite=True))
+        experiment.run(describe(run, max_number_of_steps=9))
+    results = experiment.run(describe(run, overwrite=True))
     assert results["steps"] == 6
 
 
@@ -173,23 +182,21 @@ def test_a_file_in_the_way_is_one_line(tmp_path):
         experiment.run(describe(tmp_path / "file/run"))
 
 
-def test_damaged_files_are_said_in_one_line(tmp_path):
-    experiment.run(describe(tmp_path))
-    longer = describe(tmp_path, max_number_of_steps=9)
-    (tmp_path / "results.json").write_text("{")
+def test_damaged_files_are_said_in_one_line(run):
+    longer = describe(run, max_number_of_steps=9)
+    (run / "results.json").write_text("{")
     with pytest.raises(errors.UserError, match=r"results\.json is damaged"):
         experiment.run(longer)
-    (tmp_path / "flags.flags").write_bytes(b"\xff\xfe")
+    (run / "flags.flags").write_bytes(b"\xff\xfe")
     with pytest.raises(errors.UserError, match=r"flags\.flags is damaged"):
         experiment.run(longer)
 
 
-def test_a_run_goes_on_with_its_own_labels_only(tmp_path):
-    experiment.run(describe(tmp_path))
-    made = manifest.NoiseManifest.load(tmp_path / "noise_manifest.npz")
+def test_a_run_goes_on_with_its_own_labels_only(run):
+    made = manifest.NoiseManifest.load(run / "noise_manifest.npz")
     labels = made.given_labels.copy()
     labels[0] = (labels[0] + 1) % 10
     other = dataclasses.replace(made, given_labels=labels)
-    other.save(tmp_path / "noise_manifest.npz")
+    other.save(run / "noise_manifest.npz")
     with pytest.raises(errors.UserError, match="other labels"):
-        experiment.run(describe(tmp_path, max_number_of_steps=9))
+        experiment.run(describe(run, max_number_of_steps=9))

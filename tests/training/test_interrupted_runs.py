@@ -57,7 +57,7 @@ def killed_after(calls, run):
 
 @pytest.fixture(
     scope="module",
-    params=slow_cases.but(["mentormix", "bkd"], tiny_runs.METHODS),
+    params=slow_cases.but(["bkd"], tiny_runs.METHODS),
 )
 def whole(request, tmp_path_factory):
     """A method's undisturbed run: runner, bits, metrics, calls of our code."""

@@ -49,6 +49,13 @@ def make_loop(path, method=None, num_steps=12, **kwargs):
     )
 
 
+def plain(cls=baseline.Baseline):
+    """What is soon traced, where the method does not matter."""
+    method = cls(registry.build("small_cnn", 10, (8, 8, 1)))
+    method.compile(optimizer.TF1Momentum(0.05))
+    return method
+
+
 def state_of(method):
     """Every variable of the method and its optimiser, by value."""
     variables = [*method.variables, *method.optimizer.variables]
@@ -99,9 +106,9 @@ def test_a_run_from_before_weights_were_kept_goes_on(tmp_path):
 
 def test_evaluations_after_the_checkpoint_are_made_again(tmp_path):
     folder = run_folder.RunFolder(tmp_path)
-    make_loop(tmp_path, num_steps=5).run()
+    make_loop(tmp_path, plain(), num_steps=5).run()
     folder.append_metrics({"step": 10, "seconds": 1.0, "test_accuracy": 0.5})
-    rows = make_loop(tmp_path).run()
+    rows = make_loop(tmp_path, plain()).run()
     assert [row["step"] for row in rows] == [5, 10, 12]
     assert rows[1]["test_loss"] > 0
 
@@ -116,8 +123,7 @@ class Exploding(baseline.Baseline):
 
 
 def test_a_bad_loss_stops_the_run_and_leaves_the_last_checkpoint(tmp_path):
-    method = Exploding(registry.build("small_cnn", 10, (8, 8, 1)))
-    method.compile(optimizer.TF1Momentum(0.05))
+    method = plain(Exploding)
     training = make_loop(tmp_path, method)
     with pytest.raises(errors.TrainingError, match=r"step 8 is inf.*ckpt-5"):
         training.run()
@@ -137,8 +143,7 @@ class Corrupting(baseline.Baseline):
 
 
 def test_bad_weights_are_never_saved(tmp_path):
-    method = Corrupting(registry.build("small_cnn", 10, (8, 8, 1)))
-    method.compile(optimizer.TF1Momentum(0.05))
+    method = plain(Corrupting)
     training = make_loop(tmp_path, method, num_steps=1)
     with pytest.raises(
         errors.TrainingError, match="is not finite after step 1"
@@ -161,8 +166,7 @@ class Epochs(baseline.Baseline):
 
 
 def test_stages_follow_each_other(tmp_path):
-    method = Epochs(registry.build("small_cnn", 10, (8, 8, 1)))
-    method.compile(optimizer.TF1Momentum(0.05))
+    method = plain(Epochs)
     rows = make_loop(tmp_path, method, num_steps=10, eval_every=3).run()
     assert method.looks == 3
     assert [row["step"] for row in rows] == [3, 6, 9, 10]
@@ -184,15 +188,10 @@ class Short(Epochs):
 
 
 def test_stages_say_when_to_judge_and_when_to_end(tmp_path):
-    def make():
-        method = Short(registry.build("small_cnn", 10, (8, 8, 1)))
-        method.compile(optimizer.TF1Momentum(0.05))
-        return method
-
-    rows = make_loop(tmp_path, make(), num_steps=50, eval_every=0).run()
+    rows = make_loop(tmp_path, plain(Short), num_steps=50, eval_every=0).run()
     assert [row["step"] for row in rows] == [4, 8]
     # What the last look at the data decided is in the last checkpoint.
-    method = make()
+    method = plain(Short)
     latest = tf.train.latest_checkpoint(str(tmp_path / "checkpoints"))
     saved = method.checkpoint()
     saved.progress = run_progress.Progress()
@@ -202,21 +201,23 @@ def test_stages_say_when_to_judge_and_when_to_end(tmp_path):
 
 
 def test_who_says_how_often_to_judge_overrules_the_stages(tmp_path):
-    method = Short(registry.build("small_cnn", 10, (8, 8, 1)))
-    method.compile(optimizer.TF1Momentum(0.05))
+    method = plain(Short)
     rows = make_loop(tmp_path, method, num_steps=50, eval_every=5).run()
     assert [row["step"] for row in rows] == [5, 8]
 
 
 def test_further_steps_to_judge_at(tmp_path):
-    rows = make_loop(tmp_path, num_steps=9, eval_steps=[1, 7, 20]).run()
+    training = make_loop(tmp_path, plain(), num_steps=9, eval_steps=[1, 7, 20])
+    rows = training.run()
     assert [row["step"] for row in rows] == [1, 5, 7, 9]
 
 
 def test_an_earlier_checkpoint_can_be_restored(tmp_path):
-    whole = make_loop(tmp_path, num_steps=12, eval_every=3)
+    whole = make_loop(tmp_path, plain(), num_steps=12, eval_every=3)
     whole.run()
-    again = make_loop(tmp_path, num_steps=12, eval_every=3, restore_step=6)
+    again = make_loop(
+        tmp_path, plain(), num_steps=12, eval_every=3, restore_step=6
+    )
     rows = again.run()
     assert [row["step"] for row in rows] == [3, 6, 9, 12]
     for (name, value), (_, other) in zip(
@@ -224,13 +225,14 @@ def test_an_earlier_checkpoint_can_be_restored(tmp_path):
     ):
         np.testing.assert_array_equal(value, other, err_msg=name)
     with pytest.raises(errors.UserError, match="checkpoints of 3, 6, 9, 12"):
-        make_loop(tmp_path, restore_step=5).run()
+        make_loop(tmp_path, plain(), restore_step=5).run()
 
 
 def test_the_best_held_out_checkpoint_is_kept(tmp_path):
     scores = iter([0.5, 0.9, 0.7])
     training = make_loop(
         tmp_path,
+        plain(),
         eval_every=4,
         further_evaluators={"holdout": lambda: {"accuracy": next(scores)}},
     )

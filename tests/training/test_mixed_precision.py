@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import slow_cases
 from tfnoisy.augment import standard
 from tfnoisy.datasets import load, pipeline
 from tfnoisy.mentor import network as mentornet_net
@@ -80,7 +81,8 @@ def mean_loss(name, half):
     while len(losses) < STEPS:
         stage = method.stage(len(losses), data, STEPS)
         step = compiled.setdefault(
-            stage.train_step, tf.function(stage.train_step, jit_compile=False)
+            stage.train_step,
+            tf.function(stage.train_step, jit_compile=False, autograph=False),
         )
         left = min(stage.last_step, STEPS) - len(losses)
         for batch in stage.batches(0, None).take(left):
@@ -91,7 +93,11 @@ def mean_loss(name, half):
 
 # Of all methods: see README.
 @pytest.mark.parametrize(
-    "name, half", [("mentormix", "float16"), ("l2r", "bfloat16")]
+    "name, half",
+    slow_cases.but(
+        [("mentormix", "float16")],
+        [("mentormix", "float16"), ("l2r", "bfloat16")],
+    ),
 )
 def test_the_loss_is_within_two_percent_of_float32s(name, half):
     expected = mean_loss(name, "none")

@@ -86,7 +86,7 @@ def assert_same_state(found, expected):
         )
 
 
-@pytest.mark.parametrize("method", slow_cases.but(["baseline", "bkd"], METHODS))
+@pytest.mark.parametrize("method", slow_cases.but(["baseline"], METHODS))
 def test_the_same_weights_bit_for_bit(tmp_path, photographs, method):
     loops = [
         make_loop(tmp_path / name, photographs, method, **options)

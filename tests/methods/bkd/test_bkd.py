@@ -235,7 +235,7 @@ def test_a_step_of_each_phase_is_the_originals():
             weight_decay=0.02,
         )
     )
-    step = tf.function(method.train_step)
+    step = tf.function(method.train_step, autograph=False)
 
     def step_on(rows, expected):
         logs = step(golden.batch(rows))
@@ -350,7 +350,7 @@ def compiled(cls=Scripted, script=PEAK_AT_3, n_epoch=8, num_ids=43, **kwargs):
 
 def train(method, data, num_steps=10**6, on_epoch=lambda _: None):
     """The loop, without its files."""
-    step = tf.function(method.train_step)
+    step = tf.function(method.train_step, autograph=False)
     while stage := method.stage(int(method.step), data, num_steps):
         on_epoch(stage)
         first = int(method.step) - stage.first_step
@@ -589,7 +589,8 @@ def test_replicas_share_an_epoch(two_replicas):
     assert (stage.first_step, stage.last_step) == (0, 2)
     batches = list(stage.batches(0, None).take(4))
     step = tf.function(
-        lambda batch: two_replicas.run(stage.train_step, (batch,))
+        lambda batch: two_replicas.run(stage.train_step, (batch,)),
+        autograph=False,
     )
     confidences = 0.0
     for pair_of_batches in (batches[:2], batches[2:]):

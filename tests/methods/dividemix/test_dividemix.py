@@ -490,7 +490,9 @@ def test_replicas_take_the_mean_of_their_steps(two_replicas):
         def step(batch):
             return method.train_iteration(1, batch)
 
-        tf.function(lambda: two_replicas.run(step, (values,)))()
+        tf.function(
+            lambda: two_replicas.run(step, (values,)), autograph=False
+        )()
 
     with two_replicas.scope():
         both = updated(mirrored)

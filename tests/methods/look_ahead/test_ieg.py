@@ -625,7 +625,9 @@ def test_replicas_look_ahead_by_themselves(two_replicas):
             for name, value in batches[context.replica_id_in_sync_group].items()
         }
     )
-    step = tf.function(lambda b: two_replicas.run(method.train_step, (b,)))
+    step = tf.function(
+        lambda b: two_replicas.run(method.train_step, (b,)), autograph=False
+    )
     before = [v.numpy() for v in method.student.trainable_variables]
     logs = two_replicas.experimental_local_results(step(values)["meta_loss"])
     np.testing.assert_allclose([float(m) for m in logs], expected, rtol=1e-4)
@@ -639,6 +641,7 @@ def test_replicas_look_ahead_by_themselves(two_replicas):
         np.testing.assert_array_equal(first, second)
 
 
+@pytest.mark.slow
 def test_fit_learns_in_spite_of_wrong_labels():
     classes = tf.range(16) % 4
     patterns = tf.random.stateless_normal([4, 8, 8, 1], [7, 7])

@@ -178,7 +178,7 @@ def test_wrong_labels_are_weighed_down():
         "probe_labels": classes,
         "ids": tf.range(16, dtype=tf.int64),
     }
-    step = tf.function(method.train_step)
+    step = tf.function(method.train_step, autograph=False)
     for _ in range(30):
         logs = step(batch)
     assert float(logs["accuracy"]) == 0.5
@@ -198,7 +198,9 @@ def test_replicas_weigh_their_own_examples(two_replicas):
     values = two_replicas.experimental_distribute_values_from_function(
         lambda context: batch
     )
-    step = tf.function(lambda b: two_replicas.run(method.train_step, (b,)))
+    step = tf.function(
+        lambda b: two_replicas.run(method.train_step, (b,)), autograph=False
+    )
     logs = two_replicas.experimental_local_results(step(values)["loss"])
     alone = compiled()
     expected = alone.train_step(batch)["loss"]

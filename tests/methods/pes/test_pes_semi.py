@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import slow_cases
 import tiny_methods
 import tiny_runs
 from tfnoisy import errors
@@ -238,7 +239,9 @@ def normalised():
     )
 
 
-@pytest.mark.parametrize("train_new_layers", [False, True])
+@pytest.mark.parametrize(
+    "train_new_layers", slow_cases.but([False], [False, True])
+)
 def test_the_new_layer_is_trained_in_the_refinement_alone(train_new_layers):
     method = pes_semi.PESSemi(
         normalised(), num_ids=COUNT, T1=1, T2=1, weight_decay=0.01,
@@ -314,6 +317,7 @@ def test_the_refinement_is_adam_as_pytorch_has_it():
         np.testing.assert_allclose(base.value_of(own), value, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_two_replicas_refine_as_one_device_does(two_replicas):
     found = []
     for strategy in (tf.distribute.OneDeviceStrategy("/cpu:0"), two_replicas):
@@ -327,7 +331,8 @@ def test_two_replicas_refine_as_one_device_does(two_replicas):
         stage = method.stage(begin, data, 1000)
         batch = next(iter(stage.batches(0, None)))
         step = tf.function(
-            lambda s=strategy, t=stage, b=batch: s.run(t.train_step, (b,))
+            lambda s=strategy, t=stage, b=batch: s.run(t.train_step, (b,)),
+            autograph=False,
         )
         for _ in range(3):
             step()

@@ -359,6 +359,7 @@ def test_a_step_moves_all_heads_and_networks():
         assert (v.numpy() != then).any(), v.path
 
 
+@pytest.mark.slow
 def test_the_evidence_finds_wrong_labels():
     method = tiny_methods.compiled("promix", rho_end=0.5, tau=0.9)
     images, labels = tiny_methods.digits()[0]
@@ -395,6 +396,7 @@ def test_values_out_of_range_are_one_line(wrong):
         tiny_methods.make("promix", **wrong)
 
 
+@pytest.mark.slow
 def test_xla_makes_the_same_step_of_a_part_of_the_batch():
     found = []
     for jit_compile in (False, True):

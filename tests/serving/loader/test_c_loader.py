@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import config_pb2
 
+import slow_cases
 from tfnoisy import errors
 from tfnoisy.datasets import load
 from tfnoisy.serving.export import warm_up
@@ -39,7 +40,11 @@ def in_training(run_dir, images):
 
 
 @pytest.mark.parametrize(
-    "run, version", [("trained", "exported"), ("trained_pair", "exported_pair")]
+    "run, version",
+    slow_cases.but(
+        [("trained", "exported")],
+        [("trained", "exported"), ("trained_pair", "exported_pair")],
+    ),
 )
 def test_a_process_without_tensorflows_python_answers_as_training(
     run, version, thousand, tmp_path, request
