@@ -7,16 +7,21 @@ import pytest
 METHODS = ("mentormix", "l2r", "bkd")
 
 
-def but(quick, cases):
+def but(quick, cases, several=False):
     """Returns the cases as parameters, all but the quick ones marked `slow`.
 
     Args:
         quick: those that are not; each is one of the cases.
         cases: what a test or a fixture is parametrised with.
+        several: whether each case is a tuple, of several arguments.
     """
     cases = list(cases)
     assert set(quick) <= set(cases), set(quick) - set(cases)
     return [
-        case if case in quick else pytest.param(case, marks=pytest.mark.slow)
+        case
+        if case in quick
+        else pytest.param(
+            *(case if several else (case,)), marks=pytest.mark.slow
+        )
         for case in cases
     ]
