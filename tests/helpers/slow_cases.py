@@ -2,9 +2,9 @@
 
 import pytest
 
-# A mentor, a second batch and an average; trusted images; two networks that
-# are trained in epochs.  The others are theirs in `make test-slow`.
-METHODS = ("mentormix", "l2r", "bkd")
+# Trusted images and a look ahead; two networks that are trained in epochs.  The
+# others have theirs in `make test-slow`.
+METHODS = ("l2r", "bkd")
 
 
 def but(quick, cases, several=False):
