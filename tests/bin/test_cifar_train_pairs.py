@@ -156,6 +156,7 @@ def test_a_run_goes_on_where_it_stopped(
     slow_cases.but(
         [("dividemix", "run"), ("bkd", "losses")],
         itertools.product(["dividemix", "bkd"], ["run", "losses"]),
+        several=True,
     ),
 )
 def test_an_audit_of_a_run(run, method, request, tmp_path, run_script):

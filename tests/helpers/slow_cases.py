@@ -2,21 +2,26 @@
 
 import pytest
 
-# A mentor, a second batch and an average; trusted images; two networks that
-# are trained in epochs.  The others are theirs in `make test-slow`.
-METHODS = ("mentormix", "l2r", "bkd")
+# Trusted images and a look ahead; two networks that are trained in epochs.  The
+# others have theirs in `make test-slow`.
+METHODS = ("l2r", "bkd")
 
 
-def but(quick, cases):
+def but(quick, cases, several=False):
     """Returns the cases as parameters, all but the quick ones marked `slow`.
 
     Args:
         quick: those that are not; each is one of the cases.
         cases: what a test or a fixture is parametrised with.
+        several: whether each case is a tuple, of several arguments.
     """
     cases = list(cases)
     assert set(quick) <= set(cases), set(quick) - set(cases)
     return [
-        case if case in quick else pytest.param(case, marks=pytest.mark.slow)
+        case
+        if case in quick
+        else pytest.param(
+            *(case if several else (case,)), marks=pytest.mark.slow
+        )
         for case in cases
     ]

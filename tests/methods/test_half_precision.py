@@ -45,6 +45,7 @@ BATCH = {
     slow_cases.but(
         [(ieg.IEG, "forward", "bfloat16"), (l2r.L2R, "reverse", "float16")],
         itertools.product([l2r.L2R, ieg.IEG], ["forward", "reverse"], HALVES),
+        several=True,
     ),
 )
 def test_meta_gradients_are_float32s(make, mode, name):

@@ -97,6 +97,7 @@ def mean_loss(name, half):
     slow_cases.but(
         [("mentormix", "float16")],
         [("mentormix", "float16"), ("l2r", "bfloat16")],
+        several=True,
     ),
 )
 def test_the_loss_is_within_two_percent_of_float32s(name, half):

@@ -44,6 +44,7 @@ def in_training(run_dir, images):
     slow_cases.but(
         [("trained", "exported")],
         [("trained", "exported"), ("trained_pair", "exported_pair")],
+        several=True,
     ),
 )
 def test_a_process_without_tensorflows_python_answers_as_training(
