@@ -20,7 +20,6 @@ if __name__ == "__main__":
 from absl import flags
 from etils import epy
 
-from tfnoisy import errors, registry
 from tfnoisy.catalogue import pretrainings as catalogue
 from tfnoisy.cli import (
     command_line,
@@ -31,7 +30,6 @@ from tfnoisy.cli import (
 )
 
 with epy.lazy_imports():
-    from tfnoisy.methods import arguments, base
     from tfnoisy.training import restart_schedules
 
 _USUAL = "simclr"
@@ -77,14 +75,7 @@ def entry_of(name):
     Raises:
         UserError: if it is unknown, or is none.
     """
-    entry = catalogue.PRETRAININGS[name]
-    cls = registry.resolve(entry.target)
-    if not (isinstance(cls, type) and issubclass(cls, base.Method)):
-        raise errors.UserError(
-            f"--method={name}: {entry.module} should register a subclass of "
-            "tfnoisy.methods.base.Method"
-        )
-    return entry
+    return method_flags.of_method(catalogue.PRETRAININGS[name])
 
 
 def define_method_flags(words):
@@ -95,14 +86,7 @@ def define_method_flags(words):
 
 def settle():
     """Sets what follows from the method and the data set."""
-    steps, epochs = (FLAGS[n] for n in ("max_number_of_steps", "num_epochs"))
-    if FLAGS.dataset_name == "digits":
-        suits = dict(_SUITS_DIGITS)
-        if steps.present:
-            del suits["num_epochs"]
-        trainer_flags.suit(suits)
-    if steps.present and not epochs.present:
-        FLAGS.num_epochs = 0.0
+    trainer_flags.settle_length(_SUITS_DIGITS)
     own = method_flags.arguments(entry_of(FLAGS.method))
     if "weight_decay" in own:
         trainer_flags.suit({"weight_decay": own["weight_decay"].default})
@@ -110,18 +94,8 @@ def settle():
 
 def make_method(build, budget):
     """Returns the compiled method that the flags describe."""
-    entry = entry_of(FLAGS.method)
-    run = {
-        **method_flags.given_budget(budget),
-        **trainer_flags.method_arguments(),
-    }
-    method = entry.load()(
-        build(),
-        **{
-            **arguments.accepted(entry.load(), run),
-            **method_flags.values(entry),
-        },
-    )
+    run = trainer_flags.method_arguments()
+    method = method_flags.make(entry_of(FLAGS.method), build(), budget, run)
     rate = trainer_flags.schedule(budget, lambda: _schedule(budget))
     return trainer_flags.compiled(method, rate)
 

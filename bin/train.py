@@ -33,7 +33,6 @@ from tfnoisy.cli import (
 )
 
 with epy.lazy_imports():
-    from tfnoisy.methods import arguments, base
     from tfnoisy.nets import pair
     from tfnoisy.training import restart_schedules, schedules
 
@@ -93,13 +92,7 @@ def entry_of(name):
         raise errors.UserError(
             f"--method={name} has a script of its own: bin/{entry.script}"
         )
-    cls = registry.resolve(entry.target)
-    if not (isinstance(cls, type) and issubclass(cls, base.Method)):
-        raise errors.UserError(
-            f"--method={name}: {entry.module} should register a subclass of "
-            "tfnoisy.methods.base.Method"
-        )
-    return entry
+    return method_flags.of_method(entry)
 
 
 def define_method_flags(words):
@@ -111,15 +104,7 @@ def define_method_flags(words):
 
 def settle():
     """Sets what follows from the method and the data set."""
-    steps, epochs = (FLAGS[n] for n in ("max_number_of_steps", "num_epochs"))
-    if FLAGS.dataset_name == "digits":
-        suits = dict(_SUITS_DIGITS)
-        if steps.present:
-            del suits["num_epochs"]
-        trainer_flags.suit(suits)
-    if steps.present and not epochs.present:
-        # The default number of epochs must not win over what was asked for.
-        FLAGS.num_epochs = 0.0
+    trainer_flags.settle_length(_SUITS_DIGITS)
     if FLAGS.method == auto_method.NAME:
         return
     own = method_flags.arguments(entry_of(FLAGS.method))
@@ -134,17 +119,8 @@ def make_method(build, budget):
     student = build()
     if entry.networks == 2:
         student = pair.Pair(student, build(1))
-    run = {
-        **method_flags.given_budget(budget),
-        **trainer_flags.method_arguments(),
-    }
-    method = entry.load()(
-        student,
-        **{
-            **arguments.accepted(entry.load(), run),
-            **method_flags.values(entry),
-        },
-    )
+    run = trainer_flags.method_arguments()
+    method = method_flags.make(entry, student, budget, run)
     rate = trainer_flags.schedule(budget, lambda: _schedule(budget))
     if getattr(method, "lr", None):
         # It sets the optimiser's itself.

@@ -1,8 +1,8 @@
 """Flags for the arguments of a method's constructor.
 
-For bin/train.py, which trains methods that have no script of their own: each
-argument of the class becomes a flag of its name, type and default, and the
-docstring says what it does.
+For bin/train.py and bin/pretrain.py, which train what has no script of its
+own: each argument of the class becomes a flag of its name, type and default,
+and the docstring says what it does.
 """
 
 from absl import flags
@@ -13,6 +13,7 @@ from tfnoisy.cli import flag_groups
 
 with epy.lazy_imports():
     from tfnoisy.methods import arguments as method_arguments
+    from tfnoisy.methods import base
 
 FLAGS = flags.FLAGS
 
@@ -27,6 +28,40 @@ _DEFINE = {
     float: flags.DEFINE_float,
     str: flags.DEFINE_string,
 }
+
+
+def of_method(entry):
+    """Returns an entry that has proved to be one of a method.
+
+    Args:
+        entry: a `registry.Entry`.
+
+    Raises:
+        UserError: if it names something else.
+    """
+    cls = registry.resolve(entry.target)
+    if not (isinstance(cls, type) and issubclass(cls, base.Method)):
+        raise errors.UserError(
+            f"--method={entry.name}: {entry.module} should register a subclass "
+            "of tfnoisy.methods.base.Method"
+        )
+    return entry
+
+
+def make(entry, student, budget, run):
+    """Returns the method that the flags describe, to be compiled.
+
+    Args:
+        entry: a `catalogue.methods.Method`.
+        student: the network, or the pair of them.
+        budget: a `budget.Budget`.
+        run: {argument: value} of the flags that all trainers share, see
+            `trainer_flags.method_arguments`.
+    """
+    cls = entry.load()
+    settled = {name: getattr(budget, name) for name in _OF_THE_RUN}
+    known = method_arguments.accepted(cls, {**settled, **run})
+    return cls(student, **{**known, **values(entry)})
 
 
 def define(entry) -> None:
@@ -71,15 +106,6 @@ def values(entry) -> dict[str, object]:
         if argument.name in FLAGS
         and (argument.type is not None or FLAGS[argument.name].present)
     }
-
-
-def given_budget(budget: object) -> dict[str, int]:
-    """Returns {argument: value} of what a run settles.
-
-    Args:
-        budget: a `budget.Budget`.
-    """
-    return {name: getattr(budget, name) for name in _OF_THE_RUN}
 
 
 def arguments(entry) -> dict:

@@ -285,6 +285,23 @@ def suit(values):
             FLAGS[name].value = value
 
 
+def settle_length(digits):
+    """Settles how long to train, and what digits have in place of defaults.
+
+    Args:
+        digits: {flag name: value}, `num_epochs` among them.
+    """
+    steps, epochs = (FLAGS[n] for n in ("max_number_of_steps", "num_epochs"))
+    if FLAGS.dataset_name == "digits":
+        values = dict(digits)
+        if steps.present:
+            del values["num_epochs"]
+        suit(values)
+    if steps.present and not epochs.present:
+        # The default number of epochs must not win over what was asked for.
+        FLAGS.num_epochs = 0.0
+
+
 def say(line):
     """Prints a line on stderr; of several workers the first one does."""
     if distribution.read_cluster().is_chief:
