@@ -46,7 +46,11 @@ trainer_flags.define(
     learning_rate=0.5,
 )
 with flag_groups.group(flag_groups.METHOD):
-    flags.DEFINE_string("method", _USUAL, "How to train without labels.")
+    flags.DEFINE_string(
+        "method",
+        _USUAL,
+        "How to train without labels; --method=NAME --help shows its flags.",
+    )
 flag_groups.offer("method", catalogue.PRETRAININGS.names)
 with flag_groups.group(flag_groups.TRAINING):
     flags.DEFINE_float(
@@ -80,8 +84,11 @@ def entry_of(name):
 
 def define_method_flags(words):
     """Defines the flags of the method that a command line names."""
-    name = early_flags.last(words, "method") or _USUAL
-    method_flags.define(entry_of(name))
+    name = early_flags.last(words, "method")
+    if name is None and command_line.asks_for_help(words):
+        # To know the method's flags takes TensorFlow; help answers at once.
+        return
+    method_flags.define(entry_of(name or _USUAL))
 
 
 def settle():

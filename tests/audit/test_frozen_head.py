@@ -3,6 +3,7 @@ import pytest
 from scipy import special
 
 import little_folder
+import slow_cases
 from tfnoisy import choices
 from tfnoisy.audit import frozen_head, geometry
 from tfnoisy.audit import head as head_lib
@@ -24,7 +25,7 @@ def student(data):
     return registry.build("frozen_efficientnet_lite0", 2, data.images.shape[1:])
 
 
-@pytest.mark.parametrize("head", choices.HEADS)
+@pytest.mark.parametrize("head", slow_cases.but(["ridge"], choices.HEADS))
 def test_the_network_gives_the_heads_scores(data, student, head, tmp_path):
     method = frozen_head.FrozenHead(student, head=head, cache_dir=tmp_path)
     method.compile(optimizer.TF1Momentum(0.0))

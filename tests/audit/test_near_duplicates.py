@@ -65,6 +65,7 @@ def _planted(image, kind):
 
 
 @pytest.mark.cifar
+@pytest.mark.slow
 def test_planted_copies_in_the_test_set_are_found():
     try:
         train = load.load("cifar10", "train[:3000]")

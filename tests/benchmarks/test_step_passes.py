@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import slow_cases
 from tfnoisy.benchmarks import step_passes
 from tfnoisy.catalogue import methods as catalogue
 
@@ -95,7 +96,10 @@ def test_mixed_pieces_are_of_as_many_images_as_are_mixed():
     assert mixed == {"dividemix": 4, "pes_semi": 4, "ieg": 3, "sop_plus": 2}
 
 
-@pytest.mark.parametrize("method", ["dividemix", "pes_semi", "bkd", "promix"])
+@pytest.mark.parametrize(
+    "method",
+    slow_cases.but(["bkd"], ["dividemix", "pes_semi", "bkd", "promix"]),
+)
 def test_a_step_of_an_epoch_takes_short_batches(method):
     step = step_passes.step_of(method)
     run, batch = step.compiled(step_passes.Setting("small_cnn", B, (8, 8, 1)))

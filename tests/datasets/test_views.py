@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import slow_cases
 from tfnoisy.augment import standard, strong
 from tfnoisy.catalogue import views as catalogue
 from tfnoisy.datasets import dataset as dataset_lib
@@ -124,7 +125,10 @@ def test_what_xla_does_not_know_is_not_compiled():
     assert_same(in_step, data.batches, 3)
 
 
-@pytest.mark.parametrize("augment", ["bkd_cifar100", "dividemix_clothing1m"])
+@pytest.mark.parametrize(
+    "augment",
+    slow_cases.but(["bkd_cifar100"], ["bkd_cifar100", "dividemix_clothing1m"]),
+)
 def test_a_strong_view_that_comes_first_is_then_cropped(augment):
     first = strong.get("randaugment_promix", SHAPE, jit=False)
     data = make_data(augment, strong=first)

@@ -41,6 +41,7 @@ _NEEDS = {
     "inspect_data.py": "--data_dir={odd}/images",
     "local_server.py": "--model_dir={models}",
     "predict.py": "--dataset_name=digits --model_dir={models}",
+    "pretrain.py": _TRAIN,
     "preview_augmentation.py": "--dataset_name=digits --output={out}/a.png",
     "reproduce.py": "digits_baseline --output_dir={out}",
     "show_runs.py": "--runs={run}",
@@ -50,6 +51,7 @@ _OF_DATA = (
     *_TRAINERS,
     "train.py",
     "train_head.py",
+    "pretrain.py",
     "audit_labels.py",
     "inject_noise.py",
     "preview_augmentation.py",
@@ -471,6 +473,15 @@ DATA = [
         ("--train_log_dir={odd}/text.txt", "text.txt"),
         ("--corrections={odd}/none.csv", "none.csv"),
         ("--eval_batch_size=0", "eval_batch_size"),
+    ),
+    *_one(
+        "data",
+        "pretrain.py",
+        ("--method=none", "none"),
+        ("--temp=0", "temp"),
+        ("--least_area=2", "least_area"),
+        ("--warmup_epochs=-1", "warmup_epochs"),
+        ("--pretrained={odd}/none", "none"),
     ),
     *[
         ("data", script, f"{_NEEDS[script]} --corrections={{odd}}/{name}", name)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import slow_cases
 from tfnoisy import errors
 from tfnoisy.methods import baseline
 from tfnoisy.nets import bodies, pair, registry
@@ -50,7 +51,7 @@ def assert_begins_with(found, trained):
         np.testing.assert_array_equal(variable, drawn)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", slow_cases.but(NAMES[:1], NAMES))
 def test_from_each_kind_of_file(name, tmp_path):
     # As many classes, or others.
     for num_classes in (3, 7):

@@ -3,6 +3,7 @@
 import pytest
 
 import little_folder
+import slow_cases
 import tiny_runs
 from tfnoisy import errors
 from tfnoisy.augment import standard
@@ -14,7 +15,10 @@ from tfnoisy.training import on_device
 PLACES = [views.DEVICE, views.FINISHED]
 
 
-@pytest.mark.parametrize("name", ["baseline", "mentormix", "ido", "pes"])
+@pytest.mark.parametrize(
+    "name",
+    slow_cases.but(["mentormix"], ["baseline", "mentormix", "ido", "pes"]),
+)
 @pytest.mark.parametrize("place", PLACES)
 def test_a_run_ends_with_the_same_weights(name, place, tmp_path):
     """Resumed in the middle, too."""

@@ -66,6 +66,15 @@ def run(main, define_more=None, operands=""):
     )
 
 
+def asks_for_help(words):
+    """Returns whether a command line has `--help` or the like.
+
+    Args:
+        words: those behind the script's name.
+    """
+    return any(w.lstrip("-") in _HELP for w in words if w[:1] == "-")
+
+
 def warn_of_ignored_flags():
     """Names the flags that were given and have no effect, on stderr."""
     for name in flag_groups.members(flag_groups.IGNORED):
@@ -87,7 +96,7 @@ def _parse(argv, doc, define_more, operands):
     except OSError as error:
         _exit_if_of_the_path(error)
         raise
-    if any(word.lstrip("-") in _HELP for word in argv[1:] if word[:1] == "-"):
+    if asks_for_help(argv[1:]):
         with native_output.until_nobody_reads():
             script = pathlib.Path(argv[0]).name
             print(help_text.script_help(script, doc, operands))
