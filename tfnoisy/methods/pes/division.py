@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfnoisy import replicas
-from tfnoisy.methods import base, epochwise
+from tfnoisy.methods import base, epochwise, judged
 
 # What the views of the division are for, see `epochs`.
 DIVIDE = 2
@@ -40,7 +40,7 @@ def class_weights(counts, largest=None):
     return weights.astype(np.float32)
 
 
-class DividingMethod(epochwise.EpochwiseMethod):
+class DividingMethod(judged.JudgedExamples, epochwise.EpochwiseMethod):
     """A network that says which labels it is confident of.
 
     Attributes:
@@ -53,7 +53,6 @@ class DividingMethod(epochwise.EpochwiseMethod):
 
     remembers = True
     needs_ids = True
-    judged = None
     largest_weight: float | None = None
 
     def __init__(self, student, **kwargs):
@@ -63,11 +62,6 @@ class DividingMethod(epochwise.EpochwiseMethod):
             self.distribute_strategy, self._probabilities, "predictions"
         )
 
-    @property
-    def num_ids(self):
-        """The largest id that is remembered plus one, None while none is."""
-        return None if self.judged is None else self.judged.shape[0]
-
     def keep_ids(self, num_ids):
         """Makes room for what is known of each example.
 
@@ -75,7 +69,7 @@ class DividingMethod(epochwise.EpochwiseMethod):
             num_ids: the largest example id plus one.
         """
         with self.distribute_strategy.scope():
-            self.judged = self.add_state("judged", -1, (num_ids, 3), "float32")
+            self.keep_judgements(num_ids)
             self.class_weights = self.add_state(
                 "class_weights", 1, (self.num_classes,), "float32"
             )
@@ -110,12 +104,12 @@ class DividingMethod(epochwise.EpochwiseMethod):
                 stacklevel=3,
             )
             predicted = labels
-        judged = np.full(self.judged.shape, -1, np.float32)
-        judged[data.dataset.ids] = np.stack(
+        found = np.full(self.judged.shape, -1, np.float32)
+        found[data.dataset.ids] = np.stack(
             [p[np.arange(len(labels)), labels], predicted, predicted == labels],
             1,
         )
-        self.judged.assign(judged)
+        self.judged.assign(found)
         counts = np.bincount(
             labels[predicted == labels], minlength=self.num_classes
         )
@@ -142,13 +136,11 @@ class DividingMethod(epochwise.EpochwiseMethod):
             probability of the given label; is_label_issue: bool [N], whether
             another class is predicted; target_class: int64 [N], that class}.
         """
-        if self.judged is None:
+        known = self.judgements()
+        if known is None:
             return None
-        judged = base.value_of(self.judged)
-        ids = np.flatnonzero(judged[:, 1] >= 0)
-        if not len(ids):
-            return None
-        probability, predicted, confident = judged[ids].T
+        ids, rows = known
+        probability, predicted, confident = rows.T
         return {
             "ids": ids,
             "label_score": probability,

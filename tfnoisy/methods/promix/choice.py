@@ -10,11 +10,11 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from tfnoisy.methods import base
+from tfnoisy.methods import base, judged
 from tfnoisy.methods.promix import bias, ramps, selection
 
 
-class Choice:
+class Choice(judged.JudgedExamples):
     """What `epochs.SelectingMethod` has for choosing examples and labels.
 
     CSS is at the start of an epoch, in evaluation mode; MHCS and LGA are in
@@ -28,12 +28,7 @@ class Choice:
             where there is no judgement.
     """
 
-    selected = judged = None
-
-    @property
-    def num_ids(self):
-        """The largest id that is remembered plus one, None while none is."""
-        return None if self.judged is None else self.judged.shape[0]
+    selected = None
 
     def keep_ids(self, num_ids):
         """Makes room for what is known of each example.
@@ -45,7 +40,7 @@ class Choice:
             self.selected = self.add_state(
                 "selected", False, (2, num_ids), "bool"
             )
-            self.judged = self.add_state("judged", -1, (num_ids, 3), "float32")
+            self.keep_judgements(num_ids)
 
     def select(self, data, epoch):
         """Each network selects labels by its losses in evaluation mode.
@@ -67,7 +62,7 @@ class Choice:
             ramps.ramp(float(epoch), self.warmup_ep)
         )
         ids, labels = data.dataset.ids, data.dataset.given_labels
-        selected, judged = (
+        selected, judgements = (
             np.full_like(base.value_of(v), fill)
             for v, fill in ((self.selected, False), (self.judged, -1))
         )
@@ -75,9 +70,9 @@ class Choice:
             selected[k, ids] = selection.small_losses(
                 found[:, k], labels, self.num_classes, rho, ids
             )
-        judged[ids] = found
+        judgements[ids] = found
         self.selected.assign(selected)
-        self.judged.assign(judged)
+        self.judged.assign(judgements)
 
     def _judgement(self, batch):
         images = self.as_inputs(batch["images"])
@@ -133,17 +128,15 @@ class Choice:
             its loss or by a probability above tau; target_class: int64 [N],
             what they predict together}.
         """
-        if self.judged is None:
+        known = self.judgements()
+        if known is None:
             return None
-        judged = base.value_of(self.judged)
-        ids = np.flatnonzero(judged[:, 0] >= 0)
-        if not len(ids):
-            return None
-        p = np.exp(-judged[ids, :2])
+        ids, rows = known
+        p = np.exp(-rows[:, :2])
         chosen = base.value_of(self.selected)[:, ids].any(0)
         return {
             "ids": ids,
             "label_score": p.mean(1),
             "is_label_issue": ~(chosen | (p > self.tau).any(1)),
-            "target_class": np.rint(judged[ids, 2]).astype(np.int64),
+            "target_class": np.rint(rows[:, 2]).astype(np.int64),
         }
