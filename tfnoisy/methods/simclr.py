@@ -148,14 +148,12 @@ class SimCLR(base.Method):
         self.temp = temp
         self.least_area = least_area
         self.scaled_loss = scaled_loss
-        self._last = configuration.Hidden(last_layer.of(self.student))
-        features = self._last.value.input
-        # Past Keras: its weights are the student's.
-        self._encoder = configuration.Hidden(
-            keras.Model(self.student.input, features)
-        )
+        encoder, last = last_layer.split(self.student)
+        # Past Keras: their weights are the student's.
+        self._encoder = configuration.Hidden(encoder)
+        self._last = configuration.Hidden(last)
         self.projection = self._make_projection(
-            features.shape[-1], projection_dim
+            encoder.output_shape[-1], projection_dim
         )
         self._features = replicas.Pass(
             self.distribute_strategy,
@@ -180,9 +178,7 @@ class SimCLR(base.Method):
 
         return keras.Sequential(
             [
-                keras.Input(
-                    [width], dtype=students.variable_dtype(self.student)
-                ),
+                keras.Input([width], dtype=dtype),
                 dense(width, "hidden", "relu"),
                 dense(projection_dim, "projected"),
             ],
@@ -192,11 +188,10 @@ class SimCLR(base.Method):
     @property
     def trained_variables(self):
         """The encoder's trainable variables, and the projection's."""
-        last = {id(v) for v in self._last.value.variables}
-        body = [
-            v for v in self.student.trainable_variables if id(v) not in last
+        return [
+            *self._encoder.value.trainable_variables,
+            *self.projection.trainable_variables,
         ]
-        return body + self.projection.trainable_variables
 
     def check_data(self, data):
         """Refuses views without statistics, which SimCLR's have to take over.
