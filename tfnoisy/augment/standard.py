@@ -206,33 +206,25 @@ def mentornet(name, image_shape, mirror, pixels_of_32=2):
     return Augmentation(name, 3, move, standardise, standardise, image_shape)
 
 
-def normalised(name, image_shape, mirror):
-    """The padded views of DivideMix and BKD, see `get`."""
-    mode = "REFLECT" if name == "bkd_cifar10" else "CONSTANT"
+def normalised(
+    name,
+    image_shape,
+    mirror,
+    pixels_of_32=4,
+    mode="CONSTANT",
+    alternating_flip=False,
+):
+    """The padded views of DivideMix, BKD and airbench, see `get`."""
     finish = _normalise_as(name)
     return Augmentation(
         name,
         3,
-        _crop(image_shape, mirror, 4, mode),
+        _crop(image_shape, mirror, pixels_of_32, mode),
         finish,
         finish,
         image_shape,
         statistics=_STATISTICS[name],
-    )
-
-
-def airbench(name, image_shape, mirror):
-    """The view of Jordan's airbench, see `get`."""
-    finish = _normalise_as(name)
-    return Augmentation(
-        name,
-        3,
-        _crop(image_shape, mirror, 2, "REFLECT"),
-        finish,
-        finish,
-        image_shape,
-        statistics=_STATISTICS[name],
-        alternating=(crops.FLIP,),
+        alternating=(crops.FLIP,) if alternating_flip else (),
     )
 
 

@@ -106,11 +106,12 @@ def policy_view(name, image_shape, mirror, jit=True, policy=None):
     name = policy or name
     policy = policies.get(name, *image_shape[:2])
 
-    @tf.function(jit_compile=jit, autograph=False)
-    def move(images, draws):
-        return changed(images, draws, policy)[..., : image_shape[2]]
-
     if policy.finish == "promix":
+
+        @tf.function(jit_compile=jit, autograph=False)
+        def move(images, draws):
+            return changed(images, draws, policy)[..., : image_shape[2]]
+
         return standard.Augmentation(
             name,
             num_draws(policy),
