@@ -26,17 +26,10 @@ tensorflow_start.prepare()
 
 import hypothesis
 import pytest
+import registries
 import tensorflow as tf
 
 from tfnoisy import plugins
-from tfnoisy.catalogue import (
-    datasets,
-    methods,
-    networks,
-    noises,
-    pretrainings,
-    views,
-)
 
 # The same examples in each run: a test that fails, fails again.
 # HYPOTHESIS_PROFILE=default draws new ones.
@@ -98,21 +91,10 @@ def script_flags():
     return {script: set(names) for script, names in lines}
 
 
-_REGISTRIES = (
-    datasets.DATASETS,
-    methods.METHODS,
-    networks.NETWORKS,
-    noises.NOISE_KINDS,
-    pretrainings.PRETRAININGS,
-    views.STRONG_VIEWS,
-    views.WEAK_VIEWS,
-)
-
-
 @pytest.fixture
 def forget_plugins(monkeypatch):
     """Forgets afterwards what a test has registered and imported."""
-    for each in _REGISTRIES:
+    for each in registries.ALL:
         monkeypatch.setattr(each, "_entries", dict(each._entries))
     monkeypatch.setattr(plugins, "_loaded", dict(plugins._loaded))
     monkeypatch.setattr(plugins, "_modules", set(plugins._modules))

@@ -6,29 +6,18 @@ import subprocess
 import sys
 
 import pytest
+import registries
 
 from tfnoisy import errors, registry
 from tfnoisy.benchmarks import step_passes
 from tfnoisy.catalogue import (
-    datasets,
     methods,
-    networks,
     noises,
     pretrainings,
-    views,
 )
 from tfnoisy.methods import base
 
 ROOT = pathlib.Path(__file__).parents[2]
-ALL = (
-    methods.METHODS,
-    networks.NETWORKS,
-    noises.NOISE_KINDS,
-    datasets.DATASETS,
-    pretrainings.PRETRAININGS,
-    views.WEAK_VIEWS,
-    views.STRONG_VIEWS,
-)
 
 
 def test_the_names_cost_no_tensorflow():
@@ -50,7 +39,9 @@ def test_the_names_cost_no_tensorflow():
     assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
 
 
-@pytest.mark.parametrize("entries", ALL, ids=lambda entries: entries.kind)
+@pytest.mark.parametrize(
+    "entries", registries.ALL, ids=lambda entries: entries.kind
+)
 def test_whatever_ships_can_be_imported(entries):
     for entry in entries:
         assert callable(entry.load()), entry.name
